@@ -1,0 +1,9 @@
+"""Audio: decode, measure, cut into segments, keep broken decoders at arm's length.
+
+All audio is mono float32 at 24 kHz, the rate MuQ was trained on. Nothing here knows of tiers, tables or models.
+"""
+
+from crescendai_assets.audio.decode import SAMPLE_RATE, Decoded, decode, load_audio, save_audio
+from crescendai_assets.audio.segments import SegmentRule, segment_audio
+
+__all__ = ["SAMPLE_RATE", "Decoded", "SegmentRule", "decode", "load_audio", "save_audio", "segment_audio"]

@@ -1,0 +1,107 @@
+"""Pictures of audio for a page: how long recordings are, and what a segment looks like. PNG, at most 40 kB each.
+
+They are kept in Dagster's event log, hence the limit. Plots of models and results belong to `evaluation`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
+from crescendai_assets.audio.segments import SegmentRule, cut
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_BYTES = 40_000
+_FFT, _HOP, _BANDS = 2048, 600, 96
+
+
+def duration_histogram(seconds: Sequence[float], what: str) -> bytes:
+    """How many recordings last how long.
+
+    Args:
+        seconds: Durations.
+        what: What they are of, for the axis.
+    """
+    figure, axes = _figure(5.2, 2.2)
+    minutes = np.asarray(seconds) / 60
+    axes.hist(minutes, bins=min(30, max(5, len(minutes) // 2)), color="#4c78a8", edgecolor="white", linewidth=0.5)
+    axes.set(xlabel=f"duration of {what}, min", ylabel="count")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
+def segment_picture(path: Path, start: int, stop: int, title: str, rule: SegmentRule) -> bytes:
+    """Log-mel spectrogram of a piece of a file, `start` and `stop` in samples at 24 kHz."""
+    (audio,) = cut(path, [(start, stop)], rule)
+    return mel_picture(audio, title)
+
+
+def mel_picture(audio: Audio, title: str) -> bytes:
+    """Log-mel spectrogram of mono samples at 24 kHz."""
+    figure, axes = _figure(6.4, 2.4)
+    mel = log_mel(audio)
+    top = float(mel.max())
+    axes.imshow(
+        mel,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=top - 70,
+        vmax=top,
+        extent=(0, len(audio) / SAMPLE_RATE, 0, _BANDS),
+    )
+    hertz = np.array([100, 300, 1000, 3000, 10000])
+    axes.set_yticks(_mel(hertz) / _mel(SAMPLE_RATE / 2) * _BANDS, [f"{h:,}" for h in hertz])
+    axes.set(xlabel="s", ylabel="Hz")
+    axes.set_title(title, fontsize=8)
+    return _png(figure)
+
+
+def log_mel(audio: Audio) -> NDArray[np.float64]:
+    """Mel power spectrogram in dB, shape (bands, frames); mel scale of O'Shaughnessy, 2595 log10(1 + f / 700)."""
+    padded = np.pad(audio, _FFT // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP]
+    power = np.abs(np.fft.rfft(frames * np.hanning(_FFT), axis=1)) ** 2
+    centres = np.linspace(0, _mel(SAMPLE_RATE / 2), _BANDS + 2)
+    bins = _mel(np.fft.rfftfreq(_FFT, 1 / SAMPLE_RATE))
+    rising = (bins - centres[:-2, None]) / np.diff(centres)[:-1, None]
+    falling = (centres[2:, None] - bins) / np.diff(centres)[1:, None]
+    weights = np.clip(np.minimum(rising, falling), 0, None)
+    return np.asarray(10 * np.log10(weights @ power.T + 1e-8))
+
+
+def _mel(hertz: Any) -> Any:
+    return 2595 * np.log10(1 + np.asarray(hertz) / 700)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    from matplotlib.figure import Figure  # not pyplot: no state shared between runs in one process
+
+    figure = Figure(figsize=(width, height), dpi=90, layout="constrained")
+    axes = figure.subplots()
+    axes.tick_params(labelsize=7)
+    axes.xaxis.label.set_size(8)
+    axes.yaxis.label.set_size(8)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    image = Image.open(drawn).convert("RGB")
+    for colours in (128, 48, 16):
+        out = io.BytesIO()
+        image.quantize(colours).save(out, format="png", optimize=True)
+        if out.tell() <= MAX_BYTES:
+            break
+    return out.getvalue()

@@ -1,0 +1,103 @@
+"""Asset checks, all made by one factory from functions of the domain that give an `Outcome`.
+
+`deep: true` in a check's config reads every file instead of a sample. What is right or wrong is decided in `lake.verify`,
+`embeddings.verify` and the tiers' own modules.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from crescendai_assets.defs.metadata import clear_errors, rows_table
+from crescendai_assets.lake.verify import Outcome
+
+
+class CheckConfig(dg.Config):
+    """How thorough a check is."""
+
+    deep: bool = False
+    """Read the contents of every file, not of a sample."""
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the latest materialization of the checked asset (and partition) recorded."""
+
+    data_version: str | None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a check looks at.
+
+    Attributes:
+        partition: Key of the checked partition, empty for an unpartitioned asset.
+        last_run: What its latest materialization recorded.
+        resources: By name.
+        deep: Whether everything is to be read.
+    """
+
+    partition: str
+    last_run: LastRun
+    resources: Any
+    deep: bool
+
+
+def asset_check(
+    asset: dg.AssetsDefinition,
+    name: str,
+    look: Callable[[Subject], Outcome],
+    *,
+    description: str,
+    resources: frozenset[str] = frozenset({"lake"}),
+    blocking: bool = False,
+) -> dg.AssetChecksDefinition:
+    """A check of one asset, partitioned as the asset is.
+
+    Args:
+        asset: The asset.
+        name: Name of the check.
+        look: Gives the verdict.
+        description: What is checked, for people.
+        resources: Resources that `look` uses.
+        blocking: Whether a failure stops what is downstream in the same run.
+    """
+
+    @dg.asset_check(
+        asset=asset,
+        name=name,
+        description=description,
+        blocking=blocking,
+        partitions_def=asset.partitions_def,
+        required_resource_keys=set(resources),
+    )
+    def check(context: dg.AssetCheckExecutionContext, config: CheckConfig) -> dg.AssetCheckResult:
+        partition = context.partition_key if context.has_partition_key else ""
+        last_run = _last_run(context.instance, asset.key, partition or None)
+        with clear_errors():
+            return _result(look(Subject(partition, last_run, context.resources, config.deep)))
+
+    return check
+
+
+def _last_run(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None) -> LastRun:
+    """Read from the event log, so that the check compares with the run and not with itself."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
+    ).records
+    event = records[0].asset_materialization if records else None
+    if event is None:
+        return LastRun(None)
+    limit: Any = event.metadata["limit"].value if "limit" in event.metadata else None
+    return LastRun((event.tags or {}).get("dagster/data_version"), limit)
+
+
+def _result(outcome: Outcome) -> dg.AssetCheckResult:
+    metadata = {"summary": outcome.summary, **outcome.facts}
+    if outcome.rows:
+        metadata["at_fault"] = rows_table(outcome.rows)
+    severity = dg.AssetCheckSeverity.WARN if outcome.warn else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(passed=outcome.passed, severity=severity, metadata=metadata, description=outcome.summary)

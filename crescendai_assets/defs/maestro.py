@@ -1,0 +1,199 @@
+"""T3, MAESTRO v3: recordings -> segments -> embeddings by year, then all years compiled for contrastive training.
+
+Its checks are in `maestro_checks`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from crescendai_assets.audio.decode import SAMPLE_RATE
+from crescendai_assets.audio.guarded import GuardedProcess
+from crescendai_assets.audio.pictures import duration_histogram, segment_picture
+from crescendai_assets.audio.segments import SegmentRule
+from crescendai_assets.defs.automation import COMPILED, LISTED, PARTITIONED
+from crescendai_assets.defs.config import CollectConfig, EmbedConfig, WorkConfig
+from crescendai_assets.defs.metadata import clear_errors, materialized, picture, rows_table, table_metadata
+from crescendai_assets.defs.partitions import MAESTRO_YEARS, ONE_RUN_A_PARTITION
+from crescendai_assets.defs.resources import (
+    EncoderResource,
+    LakeResource,
+    MaestroResource,
+    SegmentingResource,
+)
+from crescendai_assets.embeddings.importing import import_partition, imported_identity
+from crescendai_assets.embeddings.pipeline import embed_partition
+from crescendai_assets.lake.errors import RecordingError
+from crescendai_assets.lake.layout import Partition, Tier
+from crescendai_assets.lake.schemas import (
+    CONTRASTIVE_RECORDINGS,
+    EMBEDDINGS,
+    MAESTRO_RECORDINGS,
+    MAESTRO_SEGMENTS,
+)
+from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.sources.contrastive import CompileReport, compile_mapping, compile_metadata, spellings
+from crescendai_assets.sources.locate import AudioFiles
+from crescendai_assets.sources.maestro import INHERITED, collect_year, publish_catalogue
+from crescendai_assets.sources.segmenting import segment_partition
+from crescendai_assets.sources.works import merges
+
+TIER = "maestro"
+MERGES_SHOWN = 100
+
+OWNERS = ["team:maestro"]
+
+_maestro: dict[str, Any] = {
+    "key_prefix": TIER,
+    "group_name": TIER,
+    "owners": OWNERS,
+}
+_by_year: dict[str, Any] = {
+    **_maestro,
+    "partitions_def": MAESTRO_YEARS,
+    "backfill_policy": ONE_RUN_A_PARTITION,
+}
+
+
+@dg.asset(**_by_year, kinds={"python", "jsonlines"}, code_version="1", pool="download", automation_condition=LISTED)
+def recordings(
+    context: dg.AssetExecutionContext, config: CollectConfig, lake: LakeResource, maestro: MaestroResource
+) -> dg.MaterializeResult:
+    """Recordings of the year: names of work and performer, split, and where the audio is.
+
+    From a folder in MAESTRO's layout (`MAESTRO_DIR`, read in place) or the official zip (`MAESTRO_ZIP`), of which only
+    the year's members are transferred, each kept as a 24 kHz mono 16-bit working copy.
+    """
+    with clear_errors():
+        year, options = lake.partition(TIER, context.partition_key), config.options()
+        report = collect_year(
+            year,
+            maestro.required_source(),
+            performers=maestro.performers_csv(),
+            refetch=config.refetch,
+            options=options,
+            progress=context.log.info,
+        )
+        table = year.stage("recordings").table
+        seconds = [row["duration_seconds"] for row in read_rows(table)]
+        chart = {"durations": picture(duration_histogram(seconds, "recordings"), "durations")} if seconds else {}
+        return materialized(report, MAESTRO_RECORDINGS, table, options, **chart)
+
+
+@dg.asset(
+    **_by_year,
+    deps=[recordings],
+    kinds={"python", "jsonlines"},
+    code_version="1",
+    automation_condition=PARTITIONED,
+)
+def segments(
+    context: dg.AssetExecutionContext,
+    config: WorkConfig,
+    lake: LakeResource,
+    maestro: MaestroResource,
+    segmenting: SegmentingResource,
+) -> dg.MaterializeResult:
+    """Segments of 30 s, a tail kept from 5 s, silent ones dropped and counted; truncated files refused."""
+    with clear_errors():
+        year, options, rule = lake.partition(TIER, context.partition_key), config.options(), segmenting.rule()
+        audio = maestro.audio(year.tier)
+        report = segment_partition(
+            year, MAESTRO_SEGMENTS, INHERITED, audio, rule, options=options, progress=context.log.info
+        )
+        table = year.stage("segments").table
+        return materialized(report, MAESTRO_SEGMENTS, table, options, **_segment_pictures(year, audio, rule))
+
+
+@dg.asset(**_by_year, deps=[recordings, segments], kinds={"torch"}, code_version="1", pool="gpu")
+def embeddings(
+    context: dg.AssetExecutionContext,
+    config: EmbedConfig,
+    lake: LakeResource,
+    maestro: MaestroResource,
+    segmenting: SegmentingResource,
+    encoder: EncoderResource,
+) -> dg.MaterializeResult:
+    """One MuQ embedding a segment, (93, 1024) for 30 s; only new and stale recordings are computed.
+
+    Never automated: it wants a device. `import_from` in the config takes embeddings that exist instead.
+    """
+    with clear_errors():
+        year, options = lake.partition(TIER, context.partition_key, encoder.set_name()), config.options()
+        log = context.log.info
+        if config.import_from:
+            made_by = imported_identity(config.import_identity)
+            report = import_partition(year, Path(config.import_from), made_by, options=options, progress=log)
+        else:
+            audio, rule = maestro.audio(year.tier), segmenting.rule()
+            report = embed_partition(
+                year, encoder.open(), audio, rule, options=options, decoders=config.decoders, progress=log
+            )
+        folder = dg.MetadataValue.path(str(year.embedding_folder))
+        return materialized(report, EMBEDDINGS, year.stage("embeddings").table, options, files=folder)
+
+
+@dg.asset(**_maestro, deps=[segments], kinds={"jsonlines"}, code_version="1", automation_condition=COMPILED)
+def metadata(lake: LakeResource, maestro: MaestroResource) -> dg.MaterializeResult:
+    """Segments of all years that exist, in one table, and MAESTRO's catalogue beside it."""
+    with clear_errors():
+        tier = lake.tier(TIER)
+        report = compile_metadata(tier)
+        if source := maestro.source():
+            publish_catalogue(tier, source)
+        return _compiled(report, tier, **table_metadata(MAESTRO_SEGMENTS, tier.metadata))
+
+
+@dg.asset(**_maestro, deps=[metadata, embeddings], kinds={"json"}, code_version="1", automation_condition=COMPILED)
+def contrastive_mapping(lake: LakeResource, encoder: EncoderResource) -> dg.MaterializeResult:
+    """Works with two or more recordings and their segments: the positives of contrastive training.
+
+    Performer, split and `verified` stand beside it in `contrastive_recordings.jsonl`, so that a sampler can refuse pairs
+    by one performer and pairs across splits.
+    """
+    with clear_errors():
+        tier = lake.tier(TIER, encoder.set_name())
+        report = compile_mapping(tier)
+        links = {"mapping": dg.MetadataValue.path(str(tier.contrastive_mapping))}
+        return _compiled(report, tier, **table_metadata(CONTRASTIVE_RECORDINGS, tier.contrastive_recordings), **links)
+
+
+def _compiled(report: CompileReport, tier: Tier, **more: Any) -> dg.MaterializeResult:
+    spelled = [
+        {"work_id": m.work_id, "recordings": m.recordings, "spellings": " | ".join(m.spellings)}
+        for m in merges(spellings(tier))
+    ]
+    facts = {
+        "dagster/row_count": report.rows,
+        "years": ", ".join(report.partitions) or "none",
+        **report.facts,
+    }
+    return dg.MaterializeResult(
+        metadata={
+            **facts,
+            "titles_merged": rows_table(spelled[:MERGES_SHOWN]),
+            "titles_merged_count": len(spelled),
+            **more,
+        },
+        data_version=dg.DataVersion(report.digest),
+    )
+
+
+def _segment_pictures(year: Partition, audio: AudioFiles, rule: SegmentRule) -> dict[str, Any]:
+    """How one segment looks; a recording that is gone or unreadable costs the picture only, and says so."""
+    row = next(read_rows(year.stage("segments").table), None)
+    if row is None:
+        return {}
+    start = round(row["segment_start"] * SAMPLE_RATE)
+    title = f"{row['canonical_composer']}: {row['canonical_title']}, {row['segment_start']:g}-{row['segment_end']:g} s"
+    try:
+        recording = next(
+            r for r in read_rows(year.stage("recordings").table) if r["recording_id"] == row["recording_id"]
+        )
+        path = audio.path(recording)
+        with GuardedProcess() as process:
+            png = process.call(segment_picture, path, start, start + row["n_valid"], title, rule, what=str(path))
+    except RecordingError as error:
+        return {"first_segment": f"no picture: {error}"}
+    return {"first_segment": picture(png, "log-mel spectrogram")}

@@ -1,0 +1,129 @@
+"""Resources: where data is and which encoder is used. Empty fields mean the environment, read when a run needs it.
+
+Each only opens what the domain offers; settings of a single run are asset configs in the tiers' modules.
+"""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from crescendai_assets.audio.segments import SegmentRule
+from crescendai_assets.embeddings.identity import spec_from
+from crescendai_assets.embeddings.muq import MuQEncoder
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.layout import Partition, Tier, open_lake
+from crescendai_assets.sources.locate import AudioFiles
+from crescendai_assets.sources.maestro import FolderSource, ZipSource, maestro_source
+
+
+class LakeResource(dg.ConfigurableResource):
+    """The root of all data."""
+
+    root: str = ""
+    """Folder; empty for `$CRESCENDAI_DATA`, else `./data`."""
+
+    def tier(self, name: str, embedding_set: str = "") -> Tier:
+        """One tier's cache."""
+        return open_lake(self.root or None).tier(name, embedding_set)
+
+    def partition(self, tier: str, key: str, embedding_set: str = "") -> Partition:
+        """One partition of a tier."""
+        return self.tier(tier, embedding_set).partition(key)
+
+
+class MaestroResource(dg.ConfigurableResource):
+    """Where MAESTRO is."""
+
+    folder: str = ""
+    """A folder in MAESTRO's layout, read in place; empty for `$MAESTRO_DIR`."""
+    archive: str = ""
+    """Address of the official zip, read by ranges; empty for `$MAESTRO_ZIP`. A folder comes first."""
+
+    performers: str = ""
+    """A csv `audio_filename,performer` that overrides contestant numbers; empty for `$MAESTRO_PERFORMERS`."""
+
+    def performers_csv(self) -> Path | None:
+        """The csv of performers, None when none is set."""
+        text = self.performers or os.environ.get("MAESTRO_PERFORMERS", "")
+        return Path(text).expanduser() if text else None
+
+    def required_source(self) -> FolderSource | ZipSource:
+        """The source.
+
+        Raises:
+            SetupError: None is set.
+        """
+        source = self.source()
+        if source is None:
+            raise SetupError(
+                "there is no MAESTRO source: set MAESTRO_DIR to a folder in MAESTRO's layout, or MAESTRO_ZIP to the "
+                "address of the official zip, of which only the year asked for is transferred"
+            )
+        return source
+
+    def audio(self, tier: Tier) -> AudioFiles:
+        """Where the tier's recordings are decoded from."""
+        source = self.source()
+        return AudioFiles(tier, source.folder if source else None)
+
+    def source(self) -> FolderSource | ZipSource | None:
+        """The source, None when neither is set."""
+        return maestro_source(self.folder, self.archive)
+
+
+class SegmentingResource(dg.ConfigurableResource):
+    """How recordings are cut. Part of what makes segments stale, so it belongs to the deployment, not to one run."""
+
+    segment_duration: float = 30.0
+    """Seconds of a full segment; MuQ takes at most 30."""
+    min_duration: float = 5.0
+    """Seconds from which the last piece is kept."""
+    min_rms: float = 0.002
+    """Quieter pieces are silence and dropped; full scale is 1."""
+    overlap: float = 0.0
+    """Seconds that neighbouring segments share."""
+    max_hours: float = 4.0
+    """Longest recording that is decoded."""
+
+    def rule(self) -> SegmentRule:
+        """As the domain takes it."""
+        return SegmentRule(self.segment_duration, self.min_duration, self.min_rms, self.overlap, self.max_hours * 3600)
+
+
+class EncoderResource(dg.ConfigurableResource):
+    """Which encoder makes embeddings."""
+
+    checkpoint: str = ""
+    """Hub id or folder; empty for `$CRESCENDAI_MUQ_CHECKPOINT`, else MuQ-large."""
+    revision: str = ""
+    """Branch, tag or commit on the hub; empty for `$CRESCENDAI_MUQ_REVISION`, else `main`."""
+    layers: list[int] = []
+    """Hidden states to average, counted from 1; empty for the last four (9-12 of MuQ-large)."""
+    temporal_pool: int = 8
+    """Frames averaged into one; 1 keeps all 25 a second."""
+    precision: str = "auto"
+    """`fp32`, `bf16`, or `auto`: fp32 on CPU, bf16 on CUDA."""
+    device: str = ""
+    """`cpu`, `cuda`; empty for `$CRESCENDAI_DEVICE`, else whatever there is."""
+
+    embedding_set: str = ""
+    """Another set of embeddings beside the default one, in `muq_embeddings-<name>/`; empty for
+    `$CRESCENDAI_EMBEDDING_SET`."""
+
+    def set_name(self) -> str:
+        """Name of the embedding set, empty for the default one."""
+        return self.embedding_set or os.environ.get("CRESCENDAI_EMBEDDING_SET", "")
+
+    def open(self) -> MuQEncoder:
+        """The encoder, its weights loaded when it is first used."""
+        return MuQEncoder(
+            spec_from(
+                checkpoint=self.checkpoint,
+                revision=self.revision,
+                layers=tuple(self.layers) or None,
+                temporal_pool=self.temporal_pool,
+                precision=self.precision,
+                device=self.device,
+            )
+        )

@@ -1,0 +1,98 @@
+"""Materialize everything there is, in this process, as the demo and tests do; the UI and the daemon are not needed.
+
+Runs go through the definitions' own job, so that the UI shows them as any others. What is run belongs to the tiers.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class Done:
+    """One asset (of one partition) after its run.
+
+    Attributes:
+        asset: Key as `maestro/recordings`.
+        partition: Key, empty for an unpartitioned asset.
+        succeeded: Whether it materialized.
+        metadata: What it recorded, plain values by name.
+        checks: Check name -> passed.
+        error: Why it did not materialize.
+    """
+
+    asset: str
+    partition: str
+    succeeded: bool
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, bool] = field(default_factory=dict)
+    error: str = ""
+
+
+def materialize(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    assets: Sequence[str],
+    partition: str | None = None,
+) -> list[Done]:
+    """Run assets and their checks in one in-process run, in order of dependence.
+
+    Args:
+        defs: The definitions.
+        instance: Where events go.
+        assets: Keys, as `maestro/recordings`.
+        partition: For partitioned assets.
+
+    Returns:
+        What came of each asset that was reached.
+    """
+    keys = [dg.AssetKey.from_user_string(name) for name in assets]
+    result = defs.get_implicit_global_asset_job_def().execute_in_process(
+        instance=instance, asset_selection=keys, partition_key=partition, raise_on_error=False
+    )
+    return [_done(result, key, partition or "") for key in keys]
+
+
+def in_order(defs: dg.Definitions) -> list[tuple[str, tuple[str, ...]]]:
+    """Every asset with its partition keys (none for an unpartitioned one), dependencies first."""
+    graph = defs.resolve_asset_graph()
+    ordered = []
+    for key in graph.toposorted_asset_keys:
+        partitions = graph.get(key).partitions_def
+        ordered.append((key.to_user_string(), tuple(partitions.get_partition_keys()) if partitions else ()))
+    return ordered
+
+
+def _done(result: dg.ExecuteInProcessResult, key: dg.AssetKey, partition: str) -> Done:
+    checks = {e.check_name: e.passed for e in result.get_asset_check_evaluations() if e.asset_key == key}
+    made = [e for e in result.get_asset_materialization_events() if e.asset_key == key]
+    if made:
+        found = made[-1].step_materialization_data.materialization.metadata
+        values = {name: value.value for name, value in found.items()}
+        return Done(key.to_user_string(), partition, True, values, checks)
+    failures = [e for e in result.all_events if e.is_step_failure and e.step_key == key.to_python_identifier()]
+    error = str(failures[-1].step_failure_data.user_failure_data or failures[-1].message) if failures else "not reached"
+    if failures and (data := failures[-1].step_failure_data.user_failure_data):
+        error = data.description or error
+    return Done(key.to_user_string(), partition, False, {}, checks, error)
+
+
+def progress_logger(say: Callable[[str], None]) -> dg.LoggerDefinition:
+    """A console logger that passes on what assets log and drops Dagster's own events, which the instance keeps."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", None) or {}
+            if not meta.get("dagster_event"):
+                say(str(meta.get("orig_message", record.getMessage())))
+
+    @dg.logger
+    def lines(_context: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("crescendai.progress", logging.INFO)
+        logger.addHandler(Lines())
+        return logger
+
+    return lines

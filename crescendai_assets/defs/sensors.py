@@ -1,0 +1,29 @@
+"""The two automation sensors: local work runs by itself, network work waits until a person switches it on.
+
+GPU work is in neither. Sensors that register partition keys come with the tiers that have dynamic ones.
+"""
+
+import dagster as dg
+
+NETWORK = dg.AssetSelection.assets("maestro/recordings")
+"""Assets that may reach the web."""
+
+EVERY = 30
+
+local_work = dg.AutomationConditionSensorDefinition(
+    "local_work",
+    target=dg.AssetSelection.all() - NETWORK,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=EVERY,
+    description="Cuts, compiles and maps what changed. Never embeds: that is started by a person.",
+)
+
+network_work = dg.AutomationConditionSensorDefinition(
+    "network_work",
+    target=NETWORK,
+    use_user_code_server=True,  # its condition asks the source which years there are
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    minimum_interval_seconds=EVERY,
+    description="Lists and fetches recordings. Switch it on when downloads may start by themselves.",
+)
+"""Network work."""

@@ -1,0 +1,163 @@
+"""Embeddings that already exist, taken into the lake: a folder of `.pt` files, or one file `{key: tensor}`.
+
+They are checked against the contract and committed like any others. Who made them is given by config, or stays
+`imported, unverified`, and is written beside them, so that no other encoder adds to the folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crescendai_assets.audio.decode import SAMPLE_RATE
+from crescendai_assets.embeddings.identity import TEMPORAL_POOL, EncoderIdentity, claim_folder
+from crescendai_assets.embeddings.muq import frames_of, pooled_frames
+from crescendai_assets.embeddings.pipeline import committed_embeddings, segment_fingerprint, wanted_embeddings
+from crescendai_assets.embeddings.store import read_embedding, refuse_unfit, write_embedding
+from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.layout import Partition
+from crescendai_assets.lake.schemas import EMBEDDINGS
+from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
+from crescendai_assets.lake.tables import Row, by_recording, read_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def imported_identity(given: Mapping[str, Any]) -> EncoderIdentity:
+    """The identity of imported embeddings.
+
+    Args:
+        given: Any fields of `EncoderIdentity`; without a checkpoint they count as unverified.
+
+    Raises:
+        SetupError: There is no such field.
+    """
+    known: dict[str, Any] = {
+        "checkpoint": "imported",
+        "revision": "unverified",
+        "layers": (),
+        "temporal_pool": TEMPORAL_POOL,
+        "precision": "unknown",
+        "trained": True if "checkpoint" in given else None,
+    }
+    if odd := set(given) - set(known):
+        raise SetupError(f"import_identity has no field {', '.join(sorted(odd))}; there are {', '.join(known)}")
+    values = {**known, **given}
+    return EncoderIdentity(**{**values, "layers": tuple(values["layers"])})
+
+
+def import_partition(
+    partition: Partition,
+    source: Path,
+    identity: EncoderIdentity,
+    *,
+    options: Options = Options(),
+    progress: Progress = silent,
+) -> StageReport:
+    """Take a partition's embeddings from `source`; recordings that are not wholly there go to the ledger.
+
+    Args:
+        partition: Where; its segments table says what there is.
+        source: Folder of `<segment_id>.pt`, or one file `{segment_id: tensor}`.
+        identity: Who made them.
+        options: Limit, retries, pruning.
+        progress: Gets lines for the log.
+
+    Raises:
+        SetupError: The source is neither, or the folder belongs to another encoder.
+    """
+    tensors = _Tensors(source)
+    folder = partition.embedding_folder
+    claim_folder(folder, identity, partition.tier.name)
+    digest = identity.digest
+
+    def row_of(row: Row) -> tuple[Row, Tensor]:
+        embedding = _as_stored(tensors.get(row["segment_id"]), row, identity.temporal_pool)
+        refuse_unfit(embedding, pooled_frames(row["n_valid"], identity.temporal_pool), row["segment_id"])
+        return row, embedding
+
+    def work(run: StageRun) -> None:
+        for recording_id, rows in by_recording(read_rows(partition.stage("segments").table)):
+            if recording_id not in run.plan.pending:
+                continue
+            try:
+                found = [row_of(row) for row in rows]
+            except RecordingError as error:
+                run.fail(recording_id, error)
+                continue
+            committed = []
+            for row, embedding in found:
+                size, sha256 = write_embedding(folder, row["segment_id"], embedding)
+                keys = {
+                    "segment_id": row["segment_id"],
+                    "recording_id": recording_id,
+                    "frames": len(embedding),
+                }
+                mark = segment_fingerprint(row, digest)
+                committed.append({**keys, "fingerprint": mark, "sha256": sha256, "bytes": size})
+            run.commit(recording_id, committed, sum(row["n_valid"] for row in rows) / SAMPLE_RATE)
+
+    return run_stage(
+        partition,
+        "embeddings",
+        EMBEDDINGS,
+        wanted=lambda: wanted_embeddings(partition, identity),
+        committed=lambda: committed_embeddings(partition),
+        work=work,
+        options=options,
+        progress=progress,
+        facts=lambda: {"imported_from": str(source), "encoder": identity.describe()},
+    )
+
+
+class _Tensors:
+    """Tensors by key, from a folder or one file (memory-mapped: it may be larger than memory)."""
+
+    def __init__(self, source: Path) -> None:
+        self._folder: Path | None = source if source.is_dir() else None
+        self._loaded: Mapping[str, Any] = {}
+        if self._folder is None:
+            self._loaded = _load_mapping(source)
+
+    def get(self, key: str) -> Tensor:
+        if self._folder:
+            path = self._folder / f"{key}.pt"
+            found: Any = read_embedding(path) if path.is_file() else None
+        else:
+            found = self._loaded.get(key)
+        if found is None:
+            raise RecordingError(
+                f"{key}: not among the imported embeddings; import them too, or let them be computed",
+                "needs_user",
+            )
+        if not hasattr(found, "shape"):
+            raise RecordingError(f"{key}: holds {type(found).__name__}, expected a tensor (frames, 1024)")
+        tensor: Tensor = found
+        return tensor
+
+
+def _load_mapping(source: Path) -> Mapping[str, Any]:
+    import pickle
+
+    import torch
+
+    if not source.is_file():
+        raise SetupError(f"import_from is {source}: no such file or folder")
+    try:
+        loaded = torch.load(source, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise SetupError(f"{source}: not a file of tensors that loads with weights_only=True ({error})") from error
+    if not isinstance(loaded, dict):
+        raise SetupError(f"{source}: holds {type(loaded).__name__}, expected {{segment_id: tensor}}")
+    return loaded
+
+
+def _as_stored(tensor: Tensor, row: Row, pool: int) -> Tensor:
+    """A tensor at MuQ's 25 frames a second is pooled as the contract wants; a pooled one is taken as it is."""
+    tensor = tensor.float()
+    if pool > 1 and tensor.ndim == 2 and len(tensor) == frames_of(row["n_valid"]):
+        rows = len(tensor) // pool
+        return tensor[: rows * pool].reshape(rows, pool, -1).mean(1)
+    return tensor

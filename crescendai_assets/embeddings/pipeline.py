@@ -1,0 +1,330 @@
+"""Segments to embeddings: decode ahead of the device, batch across recordings, write behind it, commit by recording.
+
+Memory holds a few segments, one batch and the embeddings of the recordings in flight, however many recordings there
+are. Files of a recording are written when all of its segments are encoded, then its rows are committed: a recording
+that fails leaves no files, and a stale one keeps its old ones until the new are there.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
+from crescendai_assets.audio.guarded import GuardedProcess
+from crescendai_assets.audio.segments import SegmentRule, cut
+from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder
+from crescendai_assets.embeddings.store import embedding_path, refuse_unfit, write_embedding
+from crescendai_assets.lake.errors import RecordingError
+from crescendai_assets.lake.files import clear_temporary
+from crescendai_assets.lake.fingerprints import digest_lines, fingerprint
+from crescendai_assets.lake.layout import Partition
+from crescendai_assets.lake.schemas import EMBEDDINGS
+from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
+from crescendai_assets.lake.tables import Row, by_recording, read_rows
+from crescendai_assets.sources.locate import AudioFiles
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WRITERS = 4
+"""Threads that write files; each waits for the disk, not for the processor."""
+
+
+class Encoder(Protocol):
+    """What the pipeline needs of an encoder; `muq.MuQEncoder` is the one there is."""
+
+    identity: EncoderIdentity
+    device: str
+
+    @property
+    def batch_size(self) -> int:
+        """Segments a forward pass."""
+
+    def launch(self, segments: list[Audio]) -> list[Tensor]:
+        """Start encoding; tensors may still be under way on the device."""
+
+
+@dataclass
+class _Job:
+    """One recording in flight."""
+
+    recording_id: str
+    rows: list[Row]
+    embeddings: dict[str, Tensor] = field(default_factory=dict)
+    failed: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return float(sum(row["n_valid"] for row in self.rows)) / SAMPLE_RATE
+
+
+_Piece = tuple[_Job, Row, Audio]
+
+
+def embed_partition(
+    partition: Partition,
+    encoder: Encoder,
+    audio: AudioFiles,
+    rule: SegmentRule,
+    *,
+    options: Options = Options(),
+    decoders: int | None = None,
+    progress: Progress = silent,
+) -> StageReport:
+    """Embed every recording that has a segment whose fingerprint is missing or stale.
+
+    Args:
+        partition: Where; its segments table says what there is.
+        encoder: Loads its weights only when there is work.
+        audio: Finds the recordings.
+        rule: As the segments were cut with; caps what is decoded.
+        options: Limit, retries, pruning.
+        decoders: Processes that decode ahead; by default half the cores, at most four.
+        progress: Gets lines for the log.
+
+    Raises:
+        SetupError: The folder belongs to another encoder, another process works on the partition, or the disk is full.
+    """
+    folder = partition.embedding_folder
+    claim_folder(folder, encoder.identity, partition.tier.name)
+    files = partition.stage("embeddings")
+
+    def work(run: StageRun) -> None:
+        clear_temporary(folder, ".pt")
+        recordings = {r["recording_id"]: r for r in read_rows(partition.stage("recordings").table)}
+        before = {
+            i: {r["segment_id"] for r in rows}
+            for i, rows in by_recording(read_rows(files.table))
+            if i in run.plan.stale
+        }
+
+        def pieces(worker: GuardedProcess, job: _Job) -> Iterator[Audio]:
+            path = audio.path(recordings[job.recording_id])
+            starts = [round(row["segment_start"] * SAMPLE_RATE) for row in job.rows]
+            bounds = [(start, start + row["n_valid"]) for start, row in zip(starts, job.rows, strict=True)]
+            return worker.stream(cut, path, bounds, rule, what=str(path))
+
+        def keep(job: _Job) -> None:
+            rows = _write(job, folder, encoder.identity)
+            run.commit(job.recording_id, rows, job.seconds)
+            for segment_id in before.get(job.recording_id, set()) - {row["segment_id"] for row in rows}:
+                embedding_path(folder, segment_id).unlink(missing_ok=True)
+
+        def refuse(job: _Job, error: RecordingError) -> None:
+            if not job.failed:
+                job.failed = True
+                job.embeddings.clear()
+                run.fail(job.recording_id, error)
+
+        jobs = _jobs(partition, set(run.plan.pending))
+        workers = decoders or max(1, min(4, (os.cpu_count() or 2) // 2))
+        with _Feeder(jobs, pieces, refuse, workers, room=2 * encoder.batch_size) as feeder:
+            _encode_all(feeder, encoder, keep, refuse)
+
+    def drop_files(recording_id: str) -> None:
+        for name in files_in(folder):
+            if re.fullmatch(re.escape(recording_id) + r"_seg\d+\.pt", name):
+                (folder / name).unlink()
+
+    return run_stage(
+        partition,
+        "embeddings",
+        EMBEDDINGS,
+        wanted=lambda: wanted_embeddings(partition, encoder.identity),
+        committed=lambda: committed_embeddings(partition),
+        work=work,
+        options=options,
+        progress=progress,
+        on_prune=drop_files,
+        facts=lambda: {"device": encoder.device, "encoder": encoder.identity.describe()},
+    )
+
+
+def wanted_embeddings(partition: Partition, identity: EncoderIdentity) -> dict[str, str]:
+    """Recording id -> digest of the ids and fingerprints its embeddings should have."""
+    encoder = identity.digest
+    return {
+        recording_id: digest_lines(f"{row['segment_id']} {segment_fingerprint(row, encoder)}" for row in rows)
+        for recording_id, rows in by_recording(read_rows(partition.stage("segments").table))
+    }
+
+
+def committed_embeddings(partition: Partition) -> dict[str, str]:
+    """Recording id -> digest of the ids and fingerprints it has; another value when a file is missing."""
+    there = files_in(partition.embedding_folder)
+    return {
+        recording_id: digest_lines(
+            f"{row['segment_id']} {row['fingerprint'] if row['segment_id'] + '.pt' in there else 'file missing'}"
+            for row in rows
+        )
+        for recording_id, rows in by_recording(read_rows(partition.stage("embeddings").table))
+    }
+
+
+def segment_fingerprint(row: Row, encoder_digest: str) -> str:
+    """What an embedding depends on: the source's bytes, where the segment lies, and the encoder."""
+    return fingerprint(row["source_sha256"], row["segment_start"], row["n_valid"], encoder_digest)
+
+
+def files_in(folder: Path) -> set[str]:
+    """Names of the embedding files of a folder."""
+    if not folder.is_dir():
+        return set()
+    return {entry.name for entry in os.scandir(folder) if entry.name.endswith(".pt") and not entry.name.startswith(".")}
+
+
+def _jobs(partition: Partition, pending: set[str]) -> Iterator[_Job]:
+    for recording_id, rows in by_recording(read_rows(partition.stage("segments").table)):
+        if recording_id in pending:
+            yield _Job(recording_id, rows)
+
+
+def _write(job: _Job, folder: Path, identity: EncoderIdentity) -> list[Row]:
+    encoder = identity.digest
+    rows = []
+    for row in job.rows:
+        embedding = job.embeddings[row["segment_id"]]
+        size, sha256 = write_embedding(folder, row["segment_id"], embedding)
+        rows.append(
+            {
+                "segment_id": row["segment_id"],
+                "recording_id": job.recording_id,
+                "fingerprint": segment_fingerprint(row, encoder),
+                "sha256": sha256,
+                "bytes": size,
+                "frames": len(embedding),
+            }
+        )
+    return rows
+
+
+def _encode_all(
+    feeder: _Feeder,
+    encoder: Encoder,
+    keep: Callable[[_Job], None],
+    refuse: Callable[[_Job, RecordingError], None],
+) -> None:
+    """Batch pieces through the encoder; results are fetched while the next batch is under way."""
+    writing: list[Future[None]] = []
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="write") as writers:
+
+        def finish(pieces: list[_Piece], results: list[Tensor]) -> None:
+            from crescendai_assets.embeddings.muq import pooled_frames
+
+            for (job, row, _), result in zip(pieces, results, strict=True):
+                if job.failed:
+                    continue
+                embedding = result.cpu()
+                try:
+                    refuse_unfit(
+                        embedding,
+                        pooled_frames(row["n_valid"], encoder.identity.temporal_pool),
+                        row["segment_id"],
+                    )
+                except RecordingError as error:
+                    refuse(job, error)
+                    continue
+                job.embeddings[row["segment_id"]] = embedding
+                if len(job.embeddings) == len(job.rows):
+                    writing.append(writers.submit(keep, job))
+
+        under_way: tuple[list[_Piece], list[Tensor]] | None = None
+        for pieces in feeder.batches(encoder.batch_size):
+            results = encoder.launch([samples for _, _, samples in pieces])
+            if under_way:
+                finish(*under_way)
+            under_way = (pieces, results)
+            while writing and (writing[0].done() or len(writing) > 2 * WRITERS):
+                writing.pop(0).result()  # a full disk shows here and ends the run
+        if under_way:
+            finish(*under_way)
+        for future in writing:
+            future.result()
+
+
+class _Feeder:
+    """Threads that each own a guarded decoder and put pieces into a bounded queue."""
+
+    def __init__(
+        self,
+        jobs: Iterator[_Job],
+        pieces: Callable[[GuardedProcess, _Job], Iterator[Audio]],
+        refuse: Callable[[_Job, RecordingError], None],
+        workers: int,
+        room: int,
+    ) -> None:
+        self._jobs, self._pieces, self._refuse = jobs, pieces, refuse
+        self._queue: queue.Queue[_Piece | BaseException | None] = queue.Queue(maxsize=room)
+        self._take = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._feed, name=f"decode-{i}", daemon=True) for i in range(workers)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def batches(self, size: int) -> Iterator[list[_Piece]]:
+        """Pieces in the order they arrive, so many at a time; the last batch may be smaller."""
+        batch: list[_Piece] = []
+        feeding = len(self._threads)
+        while feeding:
+            item = self._queue.get()
+            if item is None:
+                feeding -= 1
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _feed(self) -> None:
+        try:
+            with GuardedProcess() as worker:
+                while job := self._next():
+                    self._decode(worker, job)
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001  handed to the thread that waits for pieces, which raises it
+            self._put(error)
+
+    def _next(self) -> _Job | None:
+        with self._take:
+            return None if self._stop.is_set() else next(self._jobs, None)
+
+    def _decode(self, worker: GuardedProcess, job: _Job) -> None:
+        try:
+            for row, samples in zip(job.rows, self._pieces(worker, job), strict=True):
+                if job.failed or not self._put((job, row, samples)):
+                    return
+        except RecordingError as error:
+            self._refuse(job, error)
+
+    def _put(self, item: _Piece | BaseException | None) -> bool:
+        """Wait for room, unless the run has ended."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False

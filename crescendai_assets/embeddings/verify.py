@@ -1,0 +1,119 @@
+"""Verdicts on embeddings: each segment has one, each file is as recorded, finite and of the contract's shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from crescendai_assets.embeddings.identity import read_identity
+from crescendai_assets.embeddings.muq import pooled_frames
+from crescendai_assets.embeddings.pipeline import files_in
+from crescendai_assets.embeddings.store import embedding_path, read_embedding, refuse_unfit
+from crescendai_assets.lake.errors import RecordingError
+from crescendai_assets.lake.files import sha256_file
+from crescendai_assets.lake.layout import Partition
+from crescendai_assets.lake.ledger import read_failures
+from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.lake.verify import Outcome, outcome
+
+SAMPLED = 16
+"""Files whose contents are read unless all are asked for."""
+
+
+def check_files(partition: Partition, *, deep: bool = False) -> Outcome:
+    """Files of a partition against its table: none missing or astray, sizes as recorded, contents of a sample.
+
+    Args:
+        partition: Where.
+        deep: Read the contents of all files, not of a sample.
+    """
+    folder = partition.embedding_folder
+    rows = list(read_rows(partition.stage("embeddings").table))
+    faults = [fault for row in rows if (fault := _size_fault(partition, row))]
+    faults += [{"id": name, "fault": "a file that no row of any partition names"} for name in _orphans(partition)]
+    read = rows if deep else spread(rows)
+    for row in read:
+        path = embedding_path(folder, row["segment_id"])
+        if path.exists() and sha256_file(path) != row["sha256"]:
+            faults.append({"id": row["segment_id"], "fault": "contents are not those recorded"})
+    facts = {"files": len(rows), "contents_read": len(read), "deep": deep}
+    return outcome(faults, f"{len(rows)} files as recorded, {len(read)} read", "files are not as recorded", facts)
+
+
+def check_finite_and_shaped(partition: Partition, *, deep: bool = False) -> Outcome:
+    """Embeddings are float32 (frames, 1024), finite, and as long as their segment says; a sample, or all."""
+    identity = read_identity(partition.embedding_folder)
+    lengths = {row["segment_id"]: row["n_valid"] for row in read_rows(partition.stage("segments").table)}
+    rows = list(read_rows(partition.stage("embeddings").table))
+    read = rows if deep else spread(rows)
+    faults: list[Row] = []
+    for row in read:
+        path = embedding_path(partition.embedding_folder, row["segment_id"])
+        if not path.exists() or row["segment_id"] not in lengths:
+            continue  # told by check_files and check_one_per_segment
+        embedding = read_embedding(path)
+        expected = pooled_frames(lengths[row["segment_id"]], identity.temporal_pool) if identity else row["frames"]
+        try:
+            refuse_unfit(embedding, expected, row["segment_id"])
+        except RecordingError as error:
+            faults.append({"id": row["segment_id"], "fault": str(error)})
+        if str(embedding.dtype) != "torch.float32":
+            faults.append({"id": row["segment_id"], "fault": f"dtype {embedding.dtype}, expected float32"})
+    return outcome(
+        faults,
+        f"{len(read)} of {len(rows)} embeddings finite and shaped",
+        "unfit embeddings",
+        {"read": len(read)},
+    )
+
+
+def check_one_per_segment(partition: Partition) -> Outcome:
+    """Each segment has exactly one embedding and each embedding a segment; failed recordings are left out and counted."""
+    failed = read_failures(partition.stage("embeddings").ledger)
+    embedded = Counter(row["segment_id"] for row in read_rows(partition.stage("embeddings").table))
+    segments: set[str] = set()
+    faults: list[Row] = []
+    missing = 0
+    for row in read_rows(partition.stage("segments").table):
+        segments.add(row["segment_id"])
+        if not embedded[row["segment_id"]]:
+            missing += 1
+            if row["recording_id"] not in failed:
+                faults.append({"id": row["segment_id"], "fault": "no embedding"})
+    faults += [{"id": i, "fault": f"{n} embeddings"} for i, n in embedded.items() if n > 1]
+    faults += [{"id": i, "fault": "embedding without a segment"} for i in embedded.keys() - segments]
+    facts = {"segments": len(segments), "embeddings": embedded.total(), "of_failed_recordings": missing}
+    return outcome(
+        faults,
+        f"{len(segments) - missing} segments, one embedding each",
+        "segments without exactly one",
+        facts,
+    )
+
+
+def spread(rows: list[Row], count: int = SAMPLED) -> list[Row]:
+    """Rows at even distances, the same each time."""
+    return rows[:: max(1, len(rows) // count)][:count]
+
+
+def _size_fault(partition: Partition, row: Row) -> Row | None:
+    path = embedding_path(partition.embedding_folder, row["segment_id"])
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return {"id": row["segment_id"], "fault": "file missing"}
+    if size != row["bytes"]:
+        return {"id": row["segment_id"], "fault": f"{size} bytes, recorded {row['bytes']}"}
+    return None
+
+
+def _orphans(partition: Partition) -> list[str]:
+    """Files that belong to no row. In a shared folder, what another partition may be writing right now is left to it."""
+    tier = partition.tier
+    shared = tier.embeddings(partition) == tier.embeddings()
+    others = [p for p in tier.partitions("segments") if p.key != partition.key] if shared else []
+    owned = _names([partition], "embeddings") | _names(others, "embeddings") | _names(others, "segments")
+    return sorted(files_in(partition.embedding_folder) - owned)
+
+
+def _names(partitions: list[Partition], asset: str) -> set[str]:
+    return {row["segment_id"] + ".pt" for p in partitions for row in read_rows(p.stage(asset).table)}

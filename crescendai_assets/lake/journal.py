@@ -1,0 +1,136 @@
+"""Commits, one recording at a time: a journal beside the table, folded into it at the end and at the next start.
+
+A commit is one line, written and fsynced before it counts, so a run killed at any instant loses only the recordings
+in flight. One process writes a stage of a partition at a time; a lock that dies with its process sees to it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.files import no_room, write_atomic
+from crescendai_assets.lake.layout import StageFiles
+from crescendai_assets.lake.ledger import Failure, failed, now_utc, read_failures
+from crescendai_assets.lake.schemas import FAILURES
+from crescendai_assets.lake.tables import Row, Table, read_rows
+
+
+class Journal:
+    """The open journal of one stage of one partition."""
+
+    def __init__(self, files: StageFiles, stage: str, handle: TextIO) -> None:
+        """Use `open_journal`, which takes the lock and folds."""
+        self.failures = read_failures(files.ledger)
+        self._files, self._stage, self._handle = files, stage, handle
+
+    def commit(self, recording_id: str, rows: list[Row]) -> None:
+        """Replace all rows of a recording by `rows`, and clear its failure."""
+        self._append({"recording_id": recording_id, "rows": rows})
+        self.failures.pop(recording_id, None)
+
+    def fail(self, recording_id: str, fingerprint: str, error: RecordingError) -> Failure:
+        """Enter a failure; rows committed earlier stay as they are."""
+        failure = failed(recording_id, self._stage, fingerprint, error, self.failures.get(recording_id), now_utc())
+        self._append({"recording_id": recording_id, "failure": failure.to_row()})
+        self.failures[recording_id] = failure
+        return failure
+
+    def remove(self, recording_id: str) -> None:
+        """Drop a recording's rows and its failure."""
+        self.commit(recording_id, [])
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        try:
+            self._handle.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            self._handle.flush()
+            os.fsync(self._handle.fileno())
+        except OSError as error:
+            raise no_room(error, self._files.journal) from error
+
+
+@contextmanager
+def open_journal(files: StageFiles, table: Table, stage: str) -> Iterator[Journal]:
+    """Lock the stage, fold what a killed run left, and fold again at the end, also after an error.
+
+    Raises:
+        SetupError: Another process is writing this stage of this partition.
+    """
+    files.journal.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(files.lock, what=f"{stage} of {files.table.parent}"):
+        fold(files, table)
+        try:
+            with files.journal.open("a", encoding="utf-8") as handle:
+                yield Journal(files, stage, handle)
+        finally:
+            fold(files, table)
+
+
+def fold(files: StageFiles, table: Table) -> None:
+    """Merge the journal into table and ledger. Safe to repeat: the journal goes last."""
+    commits: dict[str, list[Row]] = {}
+    failures = read_failures(files.ledger)
+    for entry in _entries(files.journal):
+        recording_id = entry["recording_id"]
+        if "rows" in entry:
+            commits[recording_id] = entry["rows"]
+            failures.pop(recording_id, None)
+        else:
+            failures[recording_id] = Failure(**entry["failure"])
+    if commits or not files.table.exists():
+        kept = [row for row in read_rows(files.table) if row["recording_id"] not in commits]
+        table.write(files.table, [*kept, *(row for rows in commits.values() for row in rows)])
+    if failures or files.ledger.exists():
+        FAILURES.write(files.ledger, [failure.to_row() for failure in failures.values()])
+    files.journal.unlink(missing_ok=True)
+
+
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    """Whole lines of a journal; the line that a kill cut short was never committed."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if not line.endswith("\n"):
+                return
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                # a full disk or a power cut can tear a line in the middle; later lines are whole commits
+                continue
+
+
+@contextmanager
+def _locked(path: Path, *, what: str) -> Iterator[None]:
+    """Hold an exclusive lock that the kernel frees when this process dies."""
+    with path.open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            owner = handle.read().strip() or "an unknown process"
+            raise SetupError(
+                f"another run ({owner}) is writing {what}; nothing was touched. Wait for it to end, then run again"
+            ) from None
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"process {os.getpid()} on {socket.gethostname()}")
+        handle.flush()
+        yield
+
+
+def write_last_run(files: StageFiles, facts: dict[str, Any]) -> None:
+    """Note speed and outcome of the last run that did work, for `crescendai status` to estimate by."""
+    write_atomic(files.last_run, json.dumps(facts, sort_keys=True).encode())
+
+
+def read_last_run(files: StageFiles) -> dict[str, Any] | None:
+    """What `write_last_run` noted, or None."""
+    return json.loads(files.last_run.read_text()) if files.last_run.exists() else None

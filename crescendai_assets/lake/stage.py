@@ -1,0 +1,241 @@
+"""One stage of one partition, start to end: lock, plan, work, prune, report.
+
+Every per-recording asset runs through `run_stage`, so that limits, retries, removals and counts mean the same
+everywhere. What the work is belongs to the caller.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.journal import Journal, open_journal, write_last_run
+from crescendai_assets.lake.layout import Partition, StageFiles
+from crescendai_assets.lake.ledger import Failure, now_utc, read_failures
+from crescendai_assets.lake.resolve import Plan, resolve
+from crescendai_assets.lake.tables import Row, Table, read_rows
+
+Progress = Callable[[str], None]
+
+_PROGRESS_SECONDS = 10.0
+
+
+def silent(_message: str) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may ask of one run.
+
+    Attributes:
+        limit: Only the first so many recordings of the partition, by id; the rest is left as it is.
+        retry_failed: Try failed recordings again, whatever their error class.
+        prune: Remove rows and files of recordings that left the source.
+    """
+
+    limit: int | None = None
+    retry_failed: bool = False
+    prune: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse limits that mean nothing."""
+        if self.limit is not None and self.limit < 1:
+            raise SetupError(f"limit is {self.limit}; give at least 1, or leave it out for all recordings")
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What one run of a stage did, and how the stage stands now.
+
+    Attributes:
+        asset: `recordings`, `segments` or `embeddings`.
+        partition: Its key.
+        rows: Rows in the table.
+        digest: Content hash of the table.
+        plan: What there was to do.
+        succeeded: Recordings committed by this run.
+        failures: The ledger as it stands.
+        pruned: Recordings removed by this run.
+        seconds: Wall time.
+        audio_seconds: Audio that the run's work covered.
+        facts: What else the stage wants shown.
+    """
+
+    asset: str
+    partition: str
+    rows: int
+    digest: str
+    plan: Plan
+    succeeded: int
+    failures: tuple[Failure, ...]
+    pruned: int
+    seconds: float
+    audio_seconds: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed_now(self) -> int:
+        """Recordings this run tried and could not do."""
+        return len(self.plan.pending) - self.succeeded
+
+    @property
+    def hopeless(self) -> bool:
+        """There was work and none of it succeeded."""
+        return bool(self.plan.pending) and self.succeeded == 0
+
+    def summary(self) -> str:
+        """One line for the log."""
+        if not self.plan.pending:
+            waiting = f", {len(self.plan.waiting)} failed before and wait" if self.plan.waiting else ""
+            return f"up to date: {self.rows} rows, {len(self.plan.done)} recordings, nothing to do{waiting}"
+        return (
+            f"{self.succeeded} recordings done ({len(self.plan.new)} new, {len(self.plan.stale)} stale), "
+            f"{self.failed_now} failed, {len(self.plan.done)} were up to date; {self.rows} rows, {self.seconds:.1f} s"
+        )
+
+
+class StageRun:
+    """The work in progress: where it commits and fails recordings. Safe to use from several threads."""
+
+    def __init__(self, plan: Plan, wanted: Mapping[str, str], journal: Journal, progress: Progress) -> None:
+        self.plan = plan
+        self.audio_seconds = 0.0
+        self.succeeded = 0
+        self._finished = 0
+        self._wanted, self._journal, self._progress = wanted, journal, progress
+        self._lock = threading.Lock()
+        self._started = self._told = time.monotonic()
+
+    def commit(self, recording_id: str, rows: list[Row], audio_seconds: float = 0.0) -> None:
+        """Commit all rows of a recording."""
+        with self._lock:
+            self._journal.commit(recording_id, rows)
+            self.succeeded += 1
+            self.audio_seconds += audio_seconds
+            self._tell()
+
+    def fail(self, recording_id: str, error: RecordingError) -> None:
+        """Enter a failure in the ledger and say so."""
+        with self._lock:
+            failure = self._journal.fail(recording_id, self._wanted[recording_id], error)
+            self._progress(f"failed ({failure.error_class}): {recording_id}: {error}")
+            self._tell()
+
+    def _tell(self) -> None:
+        """Progress at most every few seconds: how far, how fast, how long still."""
+        self._finished += 1
+        now, total = time.monotonic(), len(self.plan.pending)
+        if now - self._told < _PROGRESS_SECONDS and self._finished < total:
+            return
+        self._told = now
+        elapsed = now - self._started
+        left = elapsed / self._finished * (total - self._finished)
+        speed = f", {self.audio_seconds / elapsed:.0f}x real time" if self.audio_seconds else ""
+        self._progress(f"{self._finished}/{total} recordings{speed}, about {left:.0f} s left")
+
+
+def run_stage(
+    partition: Partition,
+    asset: str,
+    table: Table,
+    *,
+    wanted: Callable[[], Mapping[str, str]],
+    committed: Callable[[], Mapping[str, str]],
+    work: Callable[[StageRun], None],
+    options: Options,
+    progress: Progress = silent,
+    on_prune: Callable[[str], None] | None = None,
+    facts: Callable[[], Mapping[str, Any]] = dict,
+) -> StageReport:
+    """Plan and do one stage of one partition.
+
+    Args:
+        partition: Where.
+        asset: Whose files.
+        table: The table it fills.
+        wanted: Recording id -> fingerprint it should have; asked under the lock.
+        committed: Recording id -> fingerprint it has; asked under the lock, after folding.
+        work: Does `run.plan.pending`, committing or failing each; called only when something is pending.
+        options: Limit, retries, pruning.
+        progress: Gets lines for the log.
+        on_prune: Removes the files of one recording that left the source.
+        facts: What else to show, asked at the end.
+
+    Raises:
+        SetupError: Another process works here, or the run cannot go on; commits made so far stand.
+    """
+    files = partition.stage(asset)
+    started = time.monotonic()
+    with open_journal(files, table, asset) as journal:
+        want = wanted()
+        plan = resolve(
+            want,
+            committed(),
+            journal.failures,
+            now=now_utc(),
+            limit=options.limit,
+            retry_failed=options.retry_failed,
+        )
+        run = StageRun(plan, want, journal, progress)
+        if plan.pending:
+            progress(f"{len(plan.pending)} recordings to do, {len(plan.done)} up to date")
+            work(run)
+        if options.prune:
+            for recording_id in plan.removed:
+                journal.remove(recording_id)
+                if on_prune:
+                    on_prune(recording_id)
+    seconds = time.monotonic() - started
+    report = _report(partition, asset, table, files, run, seconds, facts(), pruned=options.prune)
+    if run.succeeded:
+        write_last_run(
+            files,
+            {
+                "seconds": seconds,
+                "audio_seconds": run.audio_seconds,
+                "recordings": run.succeeded,
+                **report.facts,
+            },
+        )
+    progress(report.summary())
+    return report
+
+
+def _report(
+    partition: Partition,
+    asset: str,
+    table: Table,
+    files: StageFiles,
+    run: StageRun,
+    seconds: float,
+    facts: Mapping[str, Any],
+    *,
+    pruned: bool,
+) -> StageReport:
+    count = 0
+
+    def counted() -> Any:
+        nonlocal count
+        for row in read_rows(files.table):
+            count += 1
+            yield row
+
+    digest = table.digest(counted())
+    return StageReport(
+        asset=asset,
+        partition=partition.key,
+        rows=count,
+        digest=digest,
+        plan=run.plan,
+        succeeded=run.succeeded,
+        failures=tuple(read_failures(files.ledger).values()),
+        pruned=len(run.plan.removed) if pruned else 0,
+        seconds=seconds,
+        audio_seconds=run.audio_seconds,
+        facts=facts,
+    )

@@ -1,0 +1,233 @@
+"""MAESTRO compiled over the years that exist: all segments, and which recordings are of the same work.
+
+One work, several recordings: the positives of a contrastive loss. Performer and split stand beside each recording, so
+that a sampler can refuse pairs by one performer and pairs across splits. Names of works are made in `works`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crescendai_assets.lake.files import write_atomic
+from crescendai_assets.lake.fingerprints import fingerprint
+from crescendai_assets.lake.layout import Tier
+from crescendai_assets.lake.schemas import CONTRASTIVE_RECORDINGS, MAESTRO_SEGMENTS
+from crescendai_assets.lake.tables import Row, Table, by_recording, read_rows
+from crescendai_assets.lake.verify import Outcome, outcome
+from crescendai_assets.sources.works import is_vague
+
+
+@dataclass(frozen=True)
+class CompileReport:
+    """What was compiled.
+
+    Attributes:
+        rows: Rows (or works) written.
+        digest: Content hash.
+        partitions: Years that were there.
+        facts: What else to show.
+    """
+
+    rows: int
+    digest: str
+    partitions: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PlannedMapping:
+    """What the mapping of a tier has to be.
+
+    Attributes:
+        mapping: Work -> ids of its embedded segments; only works with two or more recordings.
+        recordings: Rows of `contrastive_recordings.jsonl`.
+        single: Works with one recording, which are left out.
+        without_embedding: Segments left out because they are not embedded.
+    """
+
+    mapping: Mapping[str, list[str]]
+    recordings: list[Row]
+    single: int
+    without_embedding: int
+
+    @property
+    def digest(self) -> str:
+        """Content hash."""
+        return fingerprint(self.mapping, CONTRASTIVE_RECORDINGS.digest(self.recordings))
+
+    @staticmethod
+    def digest_on_disk(tier: Tier) -> str:
+        """The same hash of what is on disk."""
+        mapping = json.loads(tier.contrastive_mapping.read_text())
+        return fingerprint(mapping, CONTRASTIVE_RECORDINGS.digest(read_rows(tier.contrastive_recordings)))
+
+
+def compile_metadata(tier: Tier, table: Table = MAESTRO_SEGMENTS) -> CompileReport:
+    """Write the segments of all partitions that exist as one table.
+
+    Raises:
+        SetupError: A segment id stands in two partitions.
+    """
+    rows = _all_segments(tier)
+    table.write(tier.metadata, rows)
+    return CompileReport(
+        rows=len(rows),
+        digest=table.digest(read_rows(tier.metadata)),
+        partitions=tuple(p.key for p in tier.partitions("segments")),
+        facts={
+            "recordings": len({r["recording_id"] for r in rows}),
+            "works": len({r["work_id"] for r in rows}),
+            "hours_of_audio": round(sum(r["segment_end"] - r["segment_start"] for r in rows) / 3600, 3),
+        },
+    )
+
+
+def plan_metadata(tier: Tier, table: Table = MAESTRO_SEGMENTS) -> str:
+    """Content hash that the compiled table has to have."""
+    return table.digest(sorted(_all_segments(tier), key=lambda row: str(row[table.id_field])))
+
+
+def compile_mapping(tier: Tier) -> CompileReport:
+    """Write `{work_id: [segment_id, ...]}` of works with two or more recordings, and the recordings behind it."""
+    planned = plan_mapping(tier)
+    CONTRASTIVE_RECORDINGS.write(tier.contrastive_recordings, planned.recordings)
+    write_atomic(tier.contrastive_mapping, json.dumps(planned.mapping, ensure_ascii=False, indent=1).encode())
+    works: dict[str, list[Row]] = defaultdict(list)
+    for row in planned.recordings:
+        works[row["work_id"]].append(row)
+    return CompileReport(
+        rows=len(planned.mapping),
+        digest=planned.digest,
+        partitions=tuple(p.key for p in tier.partitions("embeddings")),
+        facts={
+            "recordings": len(planned.recordings),
+            "segments": sum(map(len, planned.mapping.values())),
+            "works_with_two_performers": sum(len({r["performer_id"] for r in rs}) > 1 for rs in works.values()),
+            "works_across_splits": sum(len({r["split"] for r in rs}) > 1 for rs in works.values()),
+            "works_whose_title_is_vague": sum(map(is_vague, works)),
+            "works_with_one_recording": planned.single,
+            "segments_without_embedding": planned.without_embedding,
+        },
+    )
+
+
+def plan_mapping(tier: Tier) -> PlannedMapping:
+    """What the mapping has to be, from the tables of the years that exist.
+
+    Only segments that have an embedding count, so that nothing named in the mapping is missing when it is read.
+    """
+    groups: dict[str, list[Row]] = defaultdict(list)
+    segments: dict[str, list[str]] = {}
+    left_out = 0
+    for recording_id, rows, embedded in _with_embeddings(tier):
+        left_out += len(rows) - len(embedded)
+        if not embedded:
+            continue
+        first, segments[recording_id] = rows[0], embedded
+        groups[first["work_id"]].append(
+            {
+                "recording_id": recording_id,
+                "work_id": first["work_id"],
+                "performer_id": first["performer_id"],
+                "split": first["split"],
+                "segments": len(embedded),
+                "verified": False,  # that two recordings hold the same music is told by titles alone so far
+                "vague": is_vague(first["work_id"]),  # the title names no one piece: pair with care
+            }
+        )
+    shared = {work: recordings for work, recordings in sorted(groups.items()) if len(recordings) >= 2}
+    return PlannedMapping(
+        mapping={work: sorted(s for r in rs for s in segments[r["recording_id"]]) for work, rs in shared.items()},
+        recordings=sorted((r for rs in shared.values() for r in rs), key=lambda r: str(r["recording_id"])),
+        single=len(groups) - len(shared),
+        without_embedding=left_out,
+    )
+
+
+def check_two_recordings(tier: Tier) -> Outcome:
+    """Each work of the mapping has two or more distinct recordings, and every segment named has an embedding file."""
+    mapping = json.loads(tier.contrastive_mapping.read_text())
+    of_segment = {
+        row["segment_id"]: (row["recording_id"], partition)
+        for partition in tier.partitions("embeddings")
+        for row in read_rows(partition.stage("embeddings").table)
+    }
+    faults: list[Row] = []
+    for work, segments in mapping.items():
+        recordings = {of_segment[s][0] for s in segments if s in of_segment}
+        if len(recordings) < 2:
+            faults.append({"id": work, "fault": f"{len(recordings)} recordings"})
+        faults += [{"id": s, "fault": "no embedding"} for s in segments if s not in of_segment]
+        faults += [{"id": s, "fault": "stands twice"} for s, n in Counter(segments).items() if n > 1]
+    return outcome(
+        faults,
+        f"{len(mapping)} works with two or more recordings",
+        "faults in the mapping",
+        {"works": len(mapping)},
+    )
+
+
+def check_splits(tier: Tier) -> Outcome:
+    """No sound in two splits, no recording in another split than the mapping says.
+
+    Works whose recordings lie in several splits are in MAESTRO itself (five titles): they are counted, and a sampler
+    refuses such pairs by the split beside each recording.
+    """
+    split_of: dict[str, str] = {}
+    sounds: dict[str, set[str]] = defaultdict(set)
+    for partition in tier.partitions("segments"):
+        for recording_id, rows in by_recording(read_rows(partition.stage("segments").table)):
+            split_of[recording_id] = rows[0]["split"]
+            sounds[rows[0]["pcm_hash"]].add(recording_id)
+    rows = list(read_rows(tier.contrastive_recordings))
+    faults: list[Row] = [
+        {"id": ", ".join(sorted(ids)), "fault": "the same sound in several splits"}
+        for ids in sounds.values()
+        if len({split_of[i] for i in ids}) > 1
+    ]
+    faults += [
+        {
+            "id": r["recording_id"],
+            "fault": f"in {r['split']}, its segments are in {split_of.get(r['recording_id'])}",
+        }
+        for r in rows
+        if split_of.get(r["recording_id"]) != r["split"]
+    ]
+    works: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        works[row["work_id"]].add(row["split"])
+    across = sorted(work for work, splits in works.items() if len(splits) > 1)
+    facts = {"recordings": len(rows), "works_across_splits": len(across), "such_as": ", ".join(across[:10])}
+    return outcome(faults, "no sound in two splits", "leaks between splits", facts)
+
+
+def spellings(tier: Tier) -> list[tuple[str, str]]:
+    """Composer and title of each recording that exists, for the table of what was merged."""
+    rows = (row for partition in tier.partitions() for row in read_rows(partition.stage("recordings").table))
+    return [(row["canonical_composer"], row["canonical_title"]) for row in rows]
+
+
+def check_compiled(planned: str, on_disk: str, expected: str | None) -> Outcome:
+    """Compiling again would give what is on disk, and what is on disk is what the last run recorded."""
+    faults: list[Row] = []
+    if planned != on_disk:
+        faults.append({"id": "content", "fault": "the partitions have changed since it was compiled"})
+    if expected is not None and on_disk != expected:
+        faults.append({"id": "content", "fault": f"{on_disk[:12]} is not the run's {expected[:12]}"})
+    facts = {"digest": on_disk, "compared_with_run": expected is not None}
+    return outcome(faults, "compiling again would change nothing", "faults: compile it again", facts)
+
+
+def _all_segments(tier: Tier) -> list[Row]:
+    return [row for partition in tier.partitions("segments") for row in read_rows(partition.stage("segments").table)]
+
+
+def _with_embeddings(tier: Tier) -> Iterator[tuple[str, list[Row], list[str]]]:
+    for partition in tier.partitions("segments"):
+        there = {row["segment_id"] for row in read_rows(partition.stage("embeddings").table)}
+        for recording_id, rows in by_recording(read_rows(partition.stage("segments").table)):
+            yield recording_id, rows, [row["segment_id"] for row in rows if row["segment_id"] in there]

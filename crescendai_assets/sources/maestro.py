@@ -1,0 +1,380 @@
+"""MAESTRO v3 as a tier: where its audio is, and one row a recording of a year.
+
+Two sources: a folder in MAESTRO's layout, read in place, and the official zip over HTTP(S), of which only the members
+of the wanted year are transferred, each decoded once to a working copy. Segments, mapping and checks live elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from crescendai_assets.audio.decode import SAMPLE_RATE, decode, save_audio
+from crescendai_assets.audio.guarded import GuardedProcess
+from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.files import sha256_file, temporary_name, write_atomic
+from crescendai_assets.lake.fingerprints import fingerprint
+from crescendai_assets.lake.layout import Partition, Tier
+from crescendai_assets.lake.schemas import MAESTRO_RECORDINGS
+from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
+from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.sources.maestro_catalogue import CATALOGUE_NAMES, Entry, catalogue_json, read_catalogue
+from crescendai_assets.sources.performers import contestant, performer_id, read_performers
+from crescendai_assets.sources.remote_zip import RemoteZip, ZipMember
+from crescendai_assets.sources.works import work_id
+
+INHERITED = (
+    "audio_filename",
+    "canonical_title",
+    "canonical_composer",
+    "work_id",
+    "performer_id",
+    "split",
+    "duration_seconds",
+)
+"""Columns of a recording that each of its segments carries."""
+
+_HASHERS = 2
+_COPIERS = 2
+
+
+class MaestroSource(Protocol):
+    """Where MAESTRO is."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder that audio is read from in place; None when it is fetched."""
+
+    def entries(self) -> list[Entry]:
+        """The catalogue."""
+
+    def version(self, entry: Entry) -> dict[str, Any]:
+        """What tells whether the audio of an entry changed, without reading it; empty when it is not there."""
+
+    def fetch(self, entries: list[Entry], partition: Partition, known: dict[str, Row]) -> Iterator[Fetched]:
+        """Make the audio of entries ready; yields each with its row's audio columns, or the failure."""
+
+
+Fetched = tuple[Entry, "Row | RecordingError"]
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A folder in MAESTRO's layout, read in place."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder itself."""
+        return self.root
+
+    def entries(self) -> list[Entry]:
+        """The catalogue in the folder.
+
+        Raises:
+            SetupError: There is none, or it is damaged.
+        """
+        for name in CATALOGUE_NAMES:
+            if (path := self.root / name).is_file():
+                return read_catalogue(path.read_bytes(), str(path))
+        raise SetupError(
+            f"{self.root}: holds no {' or '.join(CATALOGUE_NAMES)}; point MAESTRO_DIR at MAESTRO's own folder"
+        )
+
+    def version(self, entry: Entry) -> dict[str, Any]:
+        """Size and time of the last change."""
+        try:
+            status = (self.root / entry.audio_filename).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+    def fetch(self, entries: list[Entry], partition: Partition, known: dict[str, Row]) -> Iterator[Fetched]:
+        """Hash what is new or touched; nothing is copied."""
+
+        def one(entry: Entry) -> Row | RecordingError:
+            path, version = self.root / entry.audio_filename, self.version(entry)
+            if not version:
+                return RecordingError(
+                    f"{path}: no such file; complete the folder, or leave the recording out", "needs_user"
+                )
+            before = known.get(entry.recording_id)
+            untouched = before and all(before.get(k) == v for k, v in version.items())
+            sha256 = before["sha256"] if before and untouched else sha256_file(path)
+            return {"audio_in": "source", "audio_path": entry.audio_filename, "sha256": sha256, **version}
+
+        with ThreadPoolExecutor(_HASHERS) as pool:
+            yield from zip(entries, pool.map(one, entries), strict=True)
+
+
+@dataclass(frozen=True)
+class ZipSource:
+    """The official archive, or one of its form, at an address."""
+
+    url: str
+
+    @property
+    def folder(self) -> None:
+        """Nothing is read in place."""
+        return
+
+    def entries(self) -> list[Entry]:
+        """The catalogue inside the archive.
+
+        Raises:
+            SetupError: It cannot be reached, is no zip, or holds no catalogue.
+        """
+        with self._open() as archive:
+            for name in CATALOGUE_NAMES:
+                if member := self._members.get(name):
+                    return read_catalogue(archive.read(member.name), f"{self.url}:{name}")
+        raise SetupError(f"{self.url}: holds no {' or '.join(CATALOGUE_NAMES)}; is it MAESTRO v3's archive?")
+
+    def version(self, entry: Entry) -> dict[str, Any]:
+        """Size and checksum from the archive's directory."""
+        member = self._members.get(entry.audio_filename)
+        return {"bytes": member.size, "crc32": member.crc32} if member else {}
+
+    def fetch(self, entries: list[Entry], partition: Partition, known: dict[str, Row]) -> Iterator[Fetched]:
+        """Transfer members one by one, decode each to its working copy and drop the original at once."""
+        tasks: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+        results: queue.SimpleQueue[Fetched | BaseException] = queue.SimpleQueue()
+        stop = threading.Event()
+        for entry in entries:
+            tasks.put(entry)
+
+        def copier() -> None:
+            try:
+                with RemoteZip(self.url) as archive, GuardedProcess() as worker:
+                    while not stop.is_set():
+                        try:
+                            entry = tasks.get_nowait()
+                        except queue.Empty:
+                            return
+                        try:
+                            outcome: Row | RecordingError = self._one(archive, worker, entry, partition, known)
+                        except RecordingError as error:
+                            outcome = error
+                        results.put((entry, outcome))
+            except BaseException as error:  # noqa: BLE001  handed to the caller's thread, which raises it
+                results.put(error)
+
+        threads = [threading.Thread(target=copier, daemon=True) for _ in range(min(_COPIERS, len(entries)))]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in entries:
+                result = results.get()
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _one(
+        self,
+        archive: RemoteZip,
+        worker: GuardedProcess,
+        entry: Entry,
+        partition: Partition,
+        known: dict[str, Row],
+    ) -> Row:
+        version = self.version(entry)
+        if not version:
+            raise RecordingError(f"{self.url}: holds no {entry.audio_filename}; it cannot be fetched from there")
+        copy = partition.audio / f"{entry.recording_id}.wav"
+        row = {
+            "audio_in": "lake",
+            "audio_path": copy.relative_to(partition.tier.folder).as_posix(),
+            **version,
+        }
+        before = known.get(entry.recording_id)
+        if before and copy.is_file() and all(before.get(k) == v for k, v in version.items()):
+            return {**row, "sha256": before["sha256"]}  # only a title or a name changed
+        partition.audio.mkdir(parents=True, exist_ok=True)
+        original = temporary_name(partition.audio / f"{entry.recording_id}{Path(entry.audio_filename).suffix}")
+        try:
+            archive.copy(self._members[entry.audio_filename].name, original)
+            sha256 = sha256_file(original)
+            worker.call(make_working_copy, original, copy, what=f"{self.url}:{entry.audio_filename}")
+        finally:
+            original.unlink(missing_ok=True)
+        return {**row, "sha256": sha256}
+
+    @contextmanager
+    def _open(self) -> Iterator[RemoteZip]:
+        with RemoteZip(self.url) as archive:
+            yield archive
+
+    @cached_property
+    def _members(self) -> dict[str, ZipMember]:
+        """Members by their name below the archive's top folder, if it has one."""
+        with self._open() as archive:
+            members = archive.members()
+        top = next((n.removesuffix(c) for n in members for c in CATALOGUE_NAMES if n.endswith(c)), "")
+        return {name.removeprefix(top): member for name, member in members.items()}
+
+
+def maestro_source(
+    folder: str = "", archive: str = "", environ: Mapping[str, str] = os.environ
+) -> FolderSource | ZipSource | None:
+    """The source that is set: a folder (`$MAESTRO_DIR`) before an archive (`$MAESTRO_ZIP`), None when neither is.
+
+    Raises:
+        SetupError: The folder does not exist.
+    """
+    if folder := folder or environ.get("MAESTRO_DIR", ""):
+        root = Path(folder).expanduser().absolute()
+        if not root.is_dir():
+            raise SetupError(f"MAESTRO_DIR is {folder}: no such folder")
+        return FolderSource(root)
+    archive = archive or environ.get("MAESTRO_ZIP", "")
+    return ZipSource(archive) if archive else None
+
+
+def make_working_copy(original: Path, copy: Path) -> None:
+    """Decode to 24 kHz mono 16-bit WAV, about 173 MB an hour.
+
+    Raises:
+        RecordingError: It cannot be decoded; no copy is left.
+        SetupError: The disk is full.
+    """
+    save_audio(decode(original).audio, copy, SAMPLE_RATE, subtype="PCM_16")
+
+
+def collect_year(
+    partition: Partition,
+    source: MaestroSource,
+    *,
+    performers: Path | None = None,
+    refetch: bool = False,
+    options: Options = Options(),
+    progress: Progress = silent,
+) -> StageReport:
+    """List the recordings of a year, fetching what the source does not hold ready.
+
+    Args:
+        partition: The year.
+        source: Folder or archive.
+        performers: A csv `audio_filename,performer` that overrides the contestant numbers in file names.
+        refetch: Make working copies again that were discarded.
+        options: Limit, retries, pruning.
+        progress: Gets lines for the log.
+
+    Raises:
+        SetupError: The catalogue or the csv is unusable, the source out of reach, or the disk full.
+    """
+    listing = list_year(partition, source, performers)
+
+    def wanted() -> dict[str, str]:
+        discarded = set(discarded_copies(partition)) if refetch else set()
+        return {i: "discarded" if i in discarded else mark for i, mark in listing.wanted().items()}
+
+    def work(run: StageRun) -> None:
+        known = {row["recording_id"]: row for row in read_rows(partition.stage("recordings").table)}
+        pending = [listing.entries[i] for i in run.plan.pending]
+        for entry, outcome in source.fetch(pending, partition, known):
+            if isinstance(outcome, RecordingError):
+                run.fail(entry.recording_id, outcome)
+            else:
+                run.commit(entry.recording_id, [listing.row(entry, outcome)], entry.duration)
+
+    def drop_copy(recording_id: str) -> None:
+        (partition.audio / f"{recording_id}.wav").unlink(missing_ok=True)
+
+    return run_stage(
+        partition,
+        "recordings",
+        MAESTRO_RECORDINGS,
+        wanted=wanted,
+        committed=lambda: committed_recordings(partition),
+        work=work,
+        options=options,
+        progress=progress,
+        on_prune=drop_copy,
+        facts=lambda: _facts(partition, source),
+    )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source lists for a year, and the performers' names given beside it."""
+
+    source: MaestroSource
+    entries: Mapping[str, Entry]
+    names: Mapping[str, str]
+
+    def wanted(self) -> dict[str, str]:
+        """Recording id -> fingerprint its row should have: labels, and what tells that the audio changed."""
+        return {i: fingerprint(self._columns(e), self.source.version(e)) for i, e in self.entries.items()}
+
+    def row(self, entry: Entry, audio: Row) -> Row:
+        """The row of a recording whose audio is ready."""
+        columns = self._columns(entry)
+        mark = fingerprint(columns, self.source.version(entry))
+        return {"recording_id": entry.recording_id, **columns, **audio, "fingerprint": mark}
+
+    def _columns(self, entry: Entry) -> Row:
+        """A row's columns that follow from the catalogue and the csv of performers."""
+        values = asdict(entry)
+        name = self.names.get(entry.audio_filename)
+        return {
+            **{k: v for k, v in values.items() if k != "duration"},
+            "duration_seconds": values["duration"],
+            "work_id": work_id(entry.canonical_composer, entry.canonical_title),
+            "performer_id": performer_id(name) if name else contestant(entry.audio_filename, entry.year),
+            "performer_from": "csv" if name else "file name",
+        }
+
+
+def list_year(partition: Partition, source: MaestroSource, performers: Path | None = None) -> Listing:
+    """Read the catalogue, and the csv of performers when there is one, for one year.
+
+    Raises:
+        SetupError: Either is unusable, or the source out of reach.
+    """
+    entries = {e.recording_id: e for e in source.entries() if str(e.year) == partition.key}
+    return Listing(source, entries, read_performers(performers) if performers else {})
+
+
+def committed_recordings(partition: Partition) -> dict[str, str]:
+    """Recording id -> fingerprint its row has."""
+    return {row["recording_id"]: row["fingerprint"] for row in read_rows(partition.stage("recordings").table)}
+
+
+def publish_catalogue(tier: Tier, source: MaestroSource) -> None:
+    """Keep the source's catalogue beside the tables, in MAESTRO's own form."""
+    write_atomic(tier.folder / CATALOGUE_NAMES[0], catalogue_json(source.entries()))
+
+
+def discarded_copies(partition: Partition) -> list[str]:
+    """Recordings whose working copy was made and has been removed since; what is done with them stays done."""
+    rows = read_rows(partition.stage("recordings").table)
+    return [
+        row["recording_id"]
+        for row in rows
+        if row["audio_in"] == "lake" and not (partition.tier.folder / row["audio_path"]).is_file()
+    ]
+
+
+def _facts(partition: Partition, source: MaestroSource) -> dict[str, Any]:
+    rows = list(read_rows(partition.stage("recordings").table))
+    return {
+        "source": str(getattr(source, "url", source.folder)),
+        "hours_of_audio": round(sum(r["duration_seconds"] for r in rows) / 3600, 3),
+        "works": len({r["work_id"] for r in rows}),
+        "performers": len({r["performer_id"] for r in rows}),
+        "performers_from_csv": sum(r["performer_from"] == "csv" for r in rows),
+        "raw_audio_discarded": len(discarded_copies(partition)),
+    }
