@@ -176,8 +176,9 @@ def _read_ffmpeg(path: Path, max_seconds: float, refusal: str) -> tuple[Audio, i
                     room -= frame.samples
                     if room < 0:
                         raise _too_long(path, max_seconds)
-                    blocks.append(_downmix(frame.to_ndarray()))
-            blocks += [_downmix(frame.to_ndarray()) for frame in to_float.resample(None) if frame.samples]
+                    blocks.append(_downmix(np.asarray(frame.to_ndarray(), np.float32)))
+            for frame in to_float.resample(None):
+                blocks.append(_downmix(np.asarray(frame.to_ndarray(), np.float32)))
             declared = container.duration / av.time_base if container.duration else None
             rate, channels = stream.rate, stream.channels
     except (av.FFmpegError, EOFError, ValueError, IndexError) as error:
@@ -219,7 +220,8 @@ def _refuse_unusable(path: Path, mono: Audio, rate: int, declared: float | None,
     missing = (declared or 0.0) - len(mono) / rate
     if not allow_truncated and declared and missing > max(TRUNCATION_SECONDS, TRUNCATION_SHARE * declared):
         raise RecordingError(
-            f"{path}: truncated: its header declares {declared:.1f} s, {len(mono) / rate:.1f} s are there. Fetch it again"
+            f"{path}: truncated: its header declares {declared:.1f} s, {len(mono) / rate:.1f} s are there. "
+            "Fetch it again"
         )
 
 

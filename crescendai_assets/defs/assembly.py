@@ -26,14 +26,11 @@ def default_resources() -> dict[str, Any]:
     }
 
 
-def build_definitions(
-    resources: Mapping[str, Any] | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
-) -> dg.Definitions:
+def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The whole project.
 
     Args:
         resources: Replace the default ones of the same names.
-        loggers: By name; `console` replaces Dagster's own.
     """
     return dg.Definitions(
         assets=dg.load_assets_from_modules([maestro]),
@@ -42,5 +39,4 @@ def build_definitions(
         sensors=[sensors.local_work, sensors.network_work],
         resources={**default_resources(), **(resources or {})},
         executor=gpu_executor(),
-        loggers=loggers,
     )

@@ -9,7 +9,7 @@ from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.sources.maestro import maestro_source
 
 
-class ListedByMaestro(dg.AutomationCondition):
+class ListedByMaestro(dg.AutomationCondition[dg.AssetKey]):
     """The year is in the MAESTRO source that is set; no year is, when none is set or it cannot be read."""
 
     @property
@@ -17,7 +17,7 @@ class ListedByMaestro(dg.AutomationCondition):
         """As shown in the UI."""
         return "listed by the MAESTRO source"
 
-    def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """Keep the candidates that the source lists."""
         try:
             source = maestro_source()
@@ -34,7 +34,7 @@ _idle = ~dg.AutomationCondition.in_progress()
 # `eager()` would run again on unchanged inputs
 _changed = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
 
-LISTED = (_missing & ListedByMaestro()).since_last_handled() & _idle
+LISTED = _missing.since_last_handled() & ListedByMaestro() & _idle
 """For assets that list a source: what it has and was never materialized. A root without a source requests nothing."""
 
 PARTITIONED = (_changed | _missing).since_last_handled() & ~dg.AutomationCondition.any_deps_missing() & _idle

@@ -1,7 +1,7 @@
 """Asset checks, all made by one factory from functions of the domain that give an `Outcome`.
 
-`deep: true` in a check's config reads every file instead of a sample. What is right or wrong is decided in `lake.verify`,
-`embeddings.verify` and the tiers' own modules.
+`deep: true` in a check's config reads every file instead of a sample. What is right or wrong is decided in
+`lake.verify`, `embeddings.verify` and the tiers' own modules.
 """
 
 from collections.abc import Callable

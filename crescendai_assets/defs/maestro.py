@@ -149,8 +149,8 @@ def metadata(lake: LakeResource, maestro: MaestroResource) -> dg.MaterializeResu
 def contrastive_mapping(lake: LakeResource, encoder: EncoderResource) -> dg.MaterializeResult:
     """Works with two or more recordings and their segments: the positives of contrastive training.
 
-    Performer, split and `verified` stand beside it in `contrastive_recordings.jsonl`, so that a sampler can refuse pairs
-    by one performer and pairs across splits.
+    Performer, split and `verified` stand beside it in `contrastive_recordings.jsonl`, so that a sampler can refuse
+    pairs by one performer and pairs across splits.
     """
     with clear_errors():
         tier = lake.tier(TIER, encoder.set_name())

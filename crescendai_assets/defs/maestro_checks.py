@@ -168,7 +168,7 @@ CHECKS = [
         maestro.embeddings,
         "finite_and_shaped",
         lambda subject: check_finite_and_shaped(_embedded_year(subject), deep=subject.deep),
-        description="Embeddings are finite float32 of (frames, 1024), as long as their segment; a sample, or all with deep.",
+        description="Embeddings are finite float32 (frames, 1024), as long as their segment; a sample, all with deep.",
         resources=_ENCODED,
         blocking=True,
     ),

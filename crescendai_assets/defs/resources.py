@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.embeddings.identity import spec_from
@@ -98,7 +99,7 @@ class EncoderResource(dg.ConfigurableResource):
     """Hub id or folder; empty for `$CRESCENDAI_MUQ_CHECKPOINT`, else MuQ-large."""
     revision: str = ""
     """Branch, tag or commit on the hub; empty for `$CRESCENDAI_MUQ_REVISION`, else `main`."""
-    layers: list[int] = []
+    layers: list[int] = Field(default_factory=list)
     """Hidden states to average, counted from 1; empty for the last four (9-12 of MuQ-large)."""
     temporal_pool: int = 8
     """Frames averaged into one; 1 keeps all 25 a second."""

@@ -3,7 +3,7 @@
 Runs go through the definitions' own job, so that the UI shows them as any others. What is run belongs to the tiers.
 """
 
-import logging
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,8 @@ def materialize(
     instance: dg.DagsterInstance,
     assets: Sequence[str],
     partition: str | None = None,
+    *,
+    say: Callable[[str], None] | None = None,
 ) -> list[Done]:
     """Run assets and their checks in one in-process run, in order of dependence.
 
@@ -45,13 +47,22 @@ def materialize(
         instance: Where events go.
         assets: Keys, as `maestro/recordings`.
         partition: For partitioned assets.
+        say: Gets what the assets log; Dagster's own events stay in the instance.
 
     Returns:
         What came of each asset that was reached.
     """
     keys = [dg.AssetKey.from_user_string(name) for name in assets]
+    run_id = str(uuid.uuid4())
+    if say:
+        instance.add_event_listener(run_id, lambda entry: None if entry.is_dagster_event else say(entry.user_message))
     result = defs.get_implicit_global_asset_job_def().execute_in_process(
-        instance=instance, asset_selection=keys, partition_key=partition, raise_on_error=False
+        instance=instance,
+        run_id=run_id,
+        asset_selection=keys,
+        partition_key=partition,
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     return [_done(result, key, partition or "") for key in keys]
 
@@ -78,21 +89,3 @@ def _done(result: dg.ExecuteInProcessResult, key: dg.AssetKey, partition: str) -
     if failures and (data := failures[-1].step_failure_data.user_failure_data):
         error = data.description or error
     return Done(key.to_user_string(), partition, False, {}, checks, error)
-
-
-def progress_logger(say: Callable[[str], None]) -> dg.LoggerDefinition:
-    """A console logger that passes on what assets log and drops Dagster's own events, which the instance keeps."""
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            meta = getattr(record, "dagster_meta", None) or {}
-            if not meta.get("dagster_event"):
-                say(str(meta.get("orig_message", record.getMessage())))
-
-    @dg.logger
-    def lines(_context: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("crescendai.progress", logging.INFO)
-        logger.addHandler(Lines())
-        return logger
-
-    return lines

@@ -96,7 +96,7 @@ class EncoderIdentity:
 
 
 def spec_from(environ: Mapping[str, str] = os.environ, **given: Any) -> EncoderSpec:
-    """The encoder that is set: what is given, else `$CRESCENDAI_MUQ_CHECKPOINT`, `_REVISION` and `$CRESCENDAI_DEVICE`."""
+    """What is given, else `$CRESCENDAI_MUQ_CHECKPOINT`, `$CRESCENDAI_MUQ_REVISION` and `$CRESCENDAI_DEVICE`."""
     settings = {
         "checkpoint": environ.get("CRESCENDAI_MUQ_CHECKPOINT"),
         "revision": environ.get("CRESCENDAI_MUQ_REVISION"),
@@ -199,9 +199,10 @@ def claim_folder(folder: Path, identity: EncoderIdentity, tier: str) -> None:
         found = _create(folder / IDENTITY_FILE, identity)
     if found.digest != identity.digest:
         raise SetupError(
-            f"{folder} holds embeddings of another encoder:\n  there:  {found.describe()}\n  asked:  {identity.describe()}\n"
-            f"Keep both: set CRESCENDAI_EMBEDDING_SET, or `embedding_set` of the encoder resource in the run's config, to a name "
-            f"(they go to {folder.name.split('-')[0]}-<name>/). "
+            f"{folder} holds embeddings of another encoder:\n"
+            f"  there:  {found.describe()}\n  asked:  {identity.describe()}\n"
+            "Keep both: set CRESCENDAI_EMBEDDING_SET, or `embedding_set` of the encoder resource in the run's config, to "
+            f"a name (they go to {folder.name.split('-')[0]}-<name>/). "
             f"Or start over: `crescendai embeddings reset {tier}`"
         )
 

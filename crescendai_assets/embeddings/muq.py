@@ -29,7 +29,6 @@ from crescendai_assets.embeddings.identity import (
     identify,
     locate_checkpoint,
 )
-from crescendai_assets.lake.errors import SetupError
 
 if TYPE_CHECKING:
     import torch

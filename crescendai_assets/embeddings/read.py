@@ -24,7 +24,7 @@ Embedding = NDArray[np.float32]
 class EmbeddingArray(Sequence[Embedding]):
     """Embeddings of many segments; an index reads one, a slice or list of indices gives another lazy array."""
 
-    def __init__(self, paths: Sequence[Path], frames: Sequence[int]) -> None:
+    def __init__(self, paths: Sequence[Path], frames: Sequence[int] | NDArray[np.int64]) -> None:
         """Take files and their frame counts, in order."""
         self._paths, self.frames = list(paths), np.asarray(frames, dtype=np.int64)
 

@@ -67,7 +67,7 @@ def check_finite_and_shaped(partition: Partition, *, deep: bool = False) -> Outc
 
 
 def check_one_per_segment(partition: Partition) -> Outcome:
-    """Each segment has exactly one embedding and each embedding a segment; failed recordings are left out and counted."""
+    """Each segment has exactly one embedding and each embedding a segment; failed recordings are only counted."""
     failed = read_failures(partition.stage("embeddings").ledger)
     embedded = Counter(row["segment_id"] for row in read_rows(partition.stage("embeddings").table))
     segments: set[str] = set()
@@ -107,7 +107,7 @@ def _size_fault(partition: Partition, row: Row) -> Row | None:
 
 
 def _orphans(partition: Partition) -> list[str]:
-    """Files that belong to no row. In a shared folder, what another partition may be writing right now is left to it."""
+    """Files that no row names. In a shared folder, what another partition may be writing right now is left to it."""
     tier = partition.tier
     shared = tier.embeddings(partition) == tier.embeddings()
     others = [p for p in tier.partitions("segments") if p.key != partition.key] if shared else []

@@ -5,6 +5,7 @@ Each gives an `Outcome` with what was looked at and a sample of the rows at faul
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -50,11 +51,9 @@ def check_schema(table: Table, rows: list[Row]) -> Outcome:
     faults: list[Row] = []
     counts = Counter(row.get(table.id_field) for row in rows)
     ids = [str(row.get(table.id_field)) for row in rows]
-    for row in rows:
-        if fault := table.fault(row):
-            faults.append({"id": row.get(table.id_field), "fault": fault})
+    faults += [{"id": row.get(table.id_field), "fault": fault} for row in rows if (fault := table.fault(row))]
     faults += [{"id": i, "fault": f"stands {n} times"} for i, n in counts.items() if n > 1]
-    faults += [{"id": b, "fault": "out of order"} for a, b in zip(ids, ids[1:], strict=False) if a > b]
+    faults += [{"id": b, "fault": "out of order"} for a, b in itertools.pairwise(ids) if a > b]
     return outcome(faults, f"{len(rows)} rows fit the schema", "rows break the schema", {"rows": len(rows)})
 
 

@@ -47,17 +47,17 @@ class AudioFiles:
 
     def _expected(self, row: Row) -> Path:
         if row["audio_in"] == "lake":
-            return self.tier.folder / row["audio_path"]
+            return self.tier.folder / str(row["audio_path"])
         if self.source is None:
             raise RecordingError(
                 f"{row['audio_path']}: lies in the source folder, which is not set here; set it as for the recordings",
                 "needs_user",
             )
-        return self.source / row["audio_path"]
+        return self.source / str(row["audio_path"])
 
     @staticmethod
     def _unchanged(row: Row, path: Path) -> bool:
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) == (row["bytes"], row["mtime_ns"]):
             return True
-        return status.st_size == row["bytes"] and sha256_file(path) == row["sha256"]
+        return bool(status.st_size == row["bytes"] and sha256_file(path) == row["sha256"])

@@ -1,7 +1,8 @@
 """MAESTRO v3's own catalogue: what a row is, and what is refused in one.
 
-MAESTRO v3.0.0 (Hawthorne et al., ICLR 2019; CC BY-NC-SA 4.0): 1,276 recordings of the International Piano-e-Competition,
-198.65 h, ten years. The JSON is column-oriented, `{column: {"0": value, ...}}`; the csv has the same columns.
+MAESTRO v3.0.0 (Hawthorne et al., ICLR 2019; CC BY-NC-SA 4.0): 1,276 recordings of the International
+Piano-e-Competition, 198.65 h, ten years. The JSON is column-oriented, `{column: {"0": value, ...}}`; the csv has the
+same columns.
 Fetching audio belongs to `maestro`, names of works and people to `works` and `performers`.
 """
 

@@ -42,7 +42,7 @@ def segment_partition(
 ) -> StageReport:
     """Cut every recording whose source, cutting rule or inherited columns changed.
 
-    A recording whose columns alone changed is relabelled without decoding it, so that this works when the audio is gone.
+    A recording whose columns alone changed is relabelled without decoding it; that works when the audio is gone, too.
 
     Args:
         partition: Where; its recordings table says what there is.
