@@ -7,13 +7,14 @@ in flight. One process writes a stage of a partition at a time; a lock that dies
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import no_room, write_atomic
@@ -26,7 +27,7 @@ from crescendai_assets.lake.tables import Row, Table, read_rows
 class Journal:
     """The open journal of one stage of one partition."""
 
-    def __init__(self, files: StageFiles, stage: str, handle: TextIO) -> None:
+    def __init__(self, files: StageFiles, stage: str, handle: io.FileIO) -> None:
         """Use `open_journal`, which takes the lock and folds."""
         self.failures = read_failures(files.ledger)
         self._files, self._stage, self._handle = files, stage, handle
@@ -48,11 +49,14 @@ class Journal:
         self.commit(recording_id, [])
 
     def _append(self, entry: dict[str, Any]) -> None:
+        line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+        start = self._handle.tell()
         try:
-            self._handle.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            self._handle.flush()
+            while line:
+                line = line[self._handle.write(line) or 0 :]
             os.fsync(self._handle.fileno())
         except OSError as error:
+            self._handle.truncate(start)  # half a line would swallow the next commit of another thread
             raise no_room(error, self._files.journal) from error
 
 
@@ -67,7 +71,7 @@ def open_journal(files: StageFiles, table: Table, stage: str) -> Iterator[Journa
     with _locked(files.lock, what=f"{stage} of {files.table.parent}"):
         fold(files, table)
         try:
-            with files.journal.open("a", encoding="utf-8") as handle:
+            with io.FileIO(files.journal, "a") as handle:
                 yield Journal(files, stage, handle)
         finally:
             fold(files, table)

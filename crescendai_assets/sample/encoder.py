@@ -67,5 +67,9 @@ def build_encoder(*, depth: int, ffn: int, conv_dim: int, seed: int = 0, width: 
         w2v2_config={**plain, "_attn_implementation": "eager"},
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MuQ(config).eval()
+        model = MuQ(config)
+        torch.manual_seed(seed)  # only here: MuQ's constructor sets a seed of its own half-way
+        for module in model.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+    return model.eval()

@@ -1,0 +1,130 @@
+"""`make demo`: the whole way on the sample corpus, through Dagster, in a root of its own.
+
+The user's data and history are never touched: sample data, instance and encoder lie under the folder given.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crescendai_assets.sample.corpus import write_maestro
+from crescendai_assets.sample.encoder import write_encoder
+
+if TYPE_CHECKING:
+    from crescendai_assets.defs.run import Done
+
+_INSTANCE_SETTINGS = "dagster.yaml"
+
+
+def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Write corpus, encoder and instance settings; what is there already is kept.
+
+    Returns:
+        The environment that points at them, and the partition keys of each tier that the corpus has.
+    """
+    corpus = write_maestro(root / "maestro")
+    encoder = write_encoder(root / "encoder")
+    environment = {
+        "DAGSTER_HOME": str(root),
+        "CRESCENDAI_DATA": str(root / "data"),
+        "MAESTRO_DIR": str(corpus.root),
+        "CRESCENDAI_MUQ_CHECKPOINT": str(encoder),
+        "CRESCENDAI_DEVICE": "cpu",
+    }
+    settings = Path(_INSTANCE_SETTINGS)
+    if settings.is_file():
+        shutil.copyfile(settings, root / _INSTANCE_SETTINGS)
+    else:  # installed without the repository: Dagster's own defaults serve
+        (root / _INSTANCE_SETTINGS).touch()
+    (root / "env").write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items()))
+    return environment, {"maestro": tuple(str(year) for year in corpus.years)}
+
+
+def run(root: Path) -> int:
+    """Materialize and check everything; returns the process's exit status."""
+    started = time.monotonic()
+    print(f"Sample corpus and untrained encoder -> {root}", flush=True)
+    environment, keys = prepare(root)
+    os.environ.update(environment)
+    done = _materialize_all(keys)
+    _print_table(done)
+    bad = _report(done)
+    print(f"\n{time.monotonic() - started:.0f} s in all.")
+    print(f"Tables and embeddings: {root / 'data' / 'maestro_cache'}")
+    print("Look at it in the UI:  make ui DEMO=1   then open http://localhost:3000/assets")
+    return bad
+
+
+def _materialize_all(keys: Mapping[str, tuple[str, ...]]) -> list[tuple[Done, float]]:
+    import dagster as dg
+
+    from crescendai_assets.defs.assembly import build_definitions
+    from crescendai_assets.defs.run import in_order, materialize
+
+    defs = build_definitions()
+    plan = [
+        (asset, key)
+        for asset, partitions in in_order(defs)
+        for key in ([k for k in keys[asset.split("/")[0]] if k in partitions] if partitions else [None])
+    ]
+    done: list[tuple[Done, float]] = []
+    with dg.DagsterInstance.get() as instance:
+        for number, (asset, key) in enumerate(plan, start=1):
+            started = time.monotonic()
+            print(f"[{number:2}/{len(plan)}] {asset} {key or ''}".rstrip(), flush=True)
+            (one,) = materialize(defs, instance, [asset], key, say=lambda line: print(f"        {line}", flush=True))
+            done.append((one, time.monotonic() - started))
+    return done
+
+
+def _print_table(done: list[tuple[Done, float]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="What was made")
+    table.add_column("asset")
+    table.add_column("partition")
+    for name in ("rows", "new", "skipped", "failed", "checks", "seconds"):
+        table.add_column(name, justify="right")
+    for one, seconds in done:
+        seen = one.metadata
+        rows = seen.get("dagster/partition_row_count", seen.get("dagster/row_count", "-"))
+        by_recording = "new" in seen
+        checks = f"{sum(one.checks.values())}/{len(one.checks)}"
+        cells = (
+            rows,
+            seen["succeeded"] if by_recording else "-",
+            seen["skipped_up_to_date"] if by_recording else "-",
+            seen["failed"] + seen["failed_before_and_waiting"] if by_recording else "-",
+        )
+        table.add_row(one.asset, one.partition, *map(str, cells), checks, f"{seconds:.1f}")
+    Console(width=max(100, shutil.get_terminal_size().columns)).print(table)
+
+
+def _report(done: list[tuple[Done, float]]) -> int:
+    """Say what came of it; 1 when an asset failed or a check did not pass."""
+    faults = [f"{one.asset} {one.partition}: {one.error}" for one, _ in done if not one.succeeded]
+    faults += [
+        f"{one.asset} {one.partition}: check {name} did not pass"
+        for one, _ in done
+        for name, passed in one.checks.items()
+        if not passed
+    ]
+    for fault in faults:
+        print(f"FAILED  {fault}")
+    work = sum(one.metadata.get("new", 0) + one.metadata.get("stale", 0) for one, _ in done)
+    if not faults:
+        print("Nothing was done: everything was up to date." if not work else "Everything was made, all checks passed.")
+        print("Recordings that could not be used are no fault of a run: they stand in failures/, with the reason.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(sys.argv[1] if len(sys.argv) > 1 else "demo").absolute()))
