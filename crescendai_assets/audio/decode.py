@@ -7,18 +7,18 @@ from anywhere: run this in a guarded process (`guarded`) when a crash must not t
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crescendai_assets.lake.errors import RecordingError
-from crescendai_assets.lake.files import no_room, temporary_name
+from crescendai_assets.lake.files import write_atomic
 
 if TYPE_CHECKING:
+    import numpy as np
     import soundfile
+    from numpy.typing import NDArray
 
 SAMPLE_RATE = 24_000
 """Hz; MuQ takes nothing else."""
@@ -31,7 +31,9 @@ TRUNCATION_SECONDS, TRUNCATION_SHARE = 1.0, 0.02
 
 _BLOCK_SECONDS = 30
 
-Audio = NDArray[np.float32]
+_NO_HEADER = {"aac", "ac3", "eac3", "mp3"}
+
+Audio: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True)
@@ -116,22 +118,19 @@ def save_audio(audio: Audio, path: str | Path, sr: int = SAMPLE_RATE, *, subtype
     Raises:
         SetupError: The disk is full.
     """
+    import numpy as np
     import soundfile
 
-    path = Path(path)
-    temporary = temporary_name(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            soundfile.write(file, np.asarray(audio, np.float32), sr, subtype=subtype, format="WAV")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise no_room(error, path) from error
+    # through memory: libsndfile would answer a full disk with a failed assertion
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.asarray(audio, np.float32), sr, subtype=subtype, format="WAV")
+    write_atomic(Path(path), buffer.getvalue())
 
 
 def _read_sndfile(path: Path, file: soundfile.SoundFile, max_seconds: float) -> tuple[Audio, int, int, float | None]:
     """Mono samples at the native rate, rate, channels, declared seconds; in blocks, as headers lie about length."""
+    import numpy as np
+
     rate, channels = file.samplerate, file.channels
     blocks: list[Audio] = []
     room = int(max_seconds * rate)
@@ -151,6 +150,9 @@ def _read_sndfile(path: Path, file: soundfile.SoundFile, max_seconds: float) -> 
 def _riff_seconds(path: Path) -> float | None:
     from pedalboard.io import AudioFile
 
+    with path.open("rb") as opened:
+        if opened.read(8)[4:] == b"\xff" * 4:  # written to a pipe, where nobody can come back to fill in the length
+            return None
     try:
         with AudioFile(str(path)) as file:
             return float(file.frames / file.samplerate)
@@ -160,6 +162,7 @@ def _riff_seconds(path: Path) -> float | None:
 
 def _read_ffmpeg(path: Path, max_seconds: float, refusal: str) -> tuple[Audio, int, int, float | None]:
     import av
+    import numpy as np
     from av.audio.resampler import AudioResampler
 
     blocks: list[Audio] = []
@@ -177,10 +180,9 @@ def _read_ffmpeg(path: Path, max_seconds: float, refusal: str) -> tuple[Audio, i
                     if room < 0:
                         raise _too_long(path, max_seconds)
                     blocks.append(_downmix(np.asarray(frame.to_ndarray(), np.float32)))
-            for frame in to_float.resample(None):
-                blocks.append(_downmix(np.asarray(frame.to_ndarray(), np.float32)))
-            declared = container.duration / av.time_base if container.duration else None
-            rate, channels = stream.rate, stream.channels
+            last = to_float.resample(None)
+            blocks.extend(_downmix(np.asarray(frame.to_ndarray(), np.float32)) for frame in last)
+            rate, channels, declared = stream.rate, stream.channels, _ffmpeg_seconds(container, stream)
     except (av.FFmpegError, EOFError, ValueError, IndexError) as error:
         got = f" after {sum(map(len, blocks)) / stream.rate:.1f} s" if blocks else ""
         raise RecordingError(
@@ -190,8 +192,20 @@ def _read_ffmpeg(path: Path, max_seconds: float, refusal: str) -> tuple[Audio, i
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), rate, channels, declared
 
 
+def _ffmpeg_seconds(container: Any, stream: Any) -> float | None:
+    import av
+
+    if container.format.name in _NO_HEADER:
+        return None  # FFmpeg guesses from the first frames' bit rate
+    if stream.duration:  # of a video the sound may be shorter than the picture
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
 def _downmix(block: NDArray[np.float32]) -> Audio:
     """Mean over channels, shape (channels, n) -> (n,); the sum of two is several times faster than `mean`."""
+    import numpy as np
+
     if len(block) == 1:
         return np.ascontiguousarray(block[0])
     if len(block) == 2:
@@ -200,6 +214,7 @@ def _downmix(block: NDArray[np.float32]) -> Audio:
 
 
 def _resample(mono: Audio, native_rate: int, target_sr: int) -> Audio:
+    import numpy as np
     import soxr
 
     if native_rate == target_sr or len(mono) == 0:
@@ -213,6 +228,8 @@ def _resample(mono: Audio, native_rate: int, target_sr: int) -> Audio:
 
 
 def _refuse_unusable(path: Path, mono: Audio, rate: int, declared: float | None, allow_truncated: bool) -> None:
+    import numpy as np
+
     if len(mono) == 0:
         raise RecordingError(f"{path}: decodes to no samples at all; fetch it again")
     if not np.isfinite(mono).all():

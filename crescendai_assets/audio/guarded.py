@@ -36,6 +36,7 @@ class GuardedProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._to: Connection | None = None
         self._back: Connection | None = None
+        self._busy = False
 
     def call(self, function: Callable[..., Any], *args: Any, what: str) -> Any:
         """Run a function in the child and return its result; see `stream`."""
@@ -54,8 +55,11 @@ class GuardedProcess:
             RecordingError: The child crashed, overran its time or its memory, or the function raised anything but
                 a `SetupError`: what a decoder makes of a file is that file's failure.
         """
+        if self._busy:  # an earlier call was left half read: its results must not reach this one
+            self.close()
         to, back = self._started()
-        finished = False
+        child, finished = self._child, False
+        self._busy = True
         try:
             to.send((function, args))
             while True:
@@ -70,13 +74,18 @@ class GuardedProcess:
                     continue
                 finished = True
                 if kind == "error":
-                    raise _as_failure(payload, what)
+                    raise payload
+                if kind == "fault":
+                    message, error_class = payload
+                    raise RecordingError(f"{what}: {message}", error_class)
                 return
         except (EOFError, ConnectionError) as error:
             raise self._crash(what) from error
         finally:
-            if not finished:  # results may still be on their way: the next call must not read them
-                self.close()
+            if self._child is child:
+                self._busy = False
+                if not finished:  # results may still be on their way: the next call must not read them
+                    self.close()
 
     def close(self) -> None:
         """End the child, if there is one."""
@@ -87,6 +96,7 @@ class GuardedProcess:
             self._child.kill()
             self._child.wait()
         self._child = self._to = self._back = None
+        self._busy = False
 
     def __enter__(self) -> Self:
         return self
@@ -127,16 +137,6 @@ class GuardedProcess:
         return RecordingError(f"{what}: the decoder crashed on it ({how}); convert the file or take it out")
 
 
-def _as_failure(error: Exception, what: str) -> Exception:
-    if isinstance(error, RecordingError | SetupError):
-        return error
-    failure = RecordingError(
-        f"{what}: {type(error).__name__}: {error}", "retry" if isinstance(error, OSError) else "permanent"
-    )
-    failure.__cause__ = error
-    return failure
-
-
 def _serve(requests: Connection, results: Connection) -> None:
     """The child's loop: run what is asked until the parent goes away."""
     while True:
@@ -148,8 +148,11 @@ def _serve(requests: Connection, results: Connection) -> None:
             outcome = function(*args)
             for value in outcome if inspect.isgenerator(outcome) else (outcome,):
                 results.send(("value", value))
-        except Exception as error:  # noqa: BLE001  every error belongs to the caller, who knows what to make of it
+        except (RecordingError, SetupError) as error:
             results.send(("error", error))
+        except Exception as error:  # noqa: BLE001  every error belongs to the caller; as text, for not all can travel
+            error_class = "retry" if isinstance(error, OSError) else "permanent"
+            results.send(("fault", (f"{type(error).__name__}: {error}", error_class)))
         else:
             results.send(("end", None))
 

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
-from crescendai_assets.audio.segments import SegmentRule, cut
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 MAX_BYTES = 40_000
 _FFT, _HOP, _BANDS = 2048, 600, 96
@@ -30,6 +27,8 @@ def duration_histogram(seconds: Sequence[float], what: str) -> bytes:
         seconds: Durations.
         what: What they are of, for the axis.
     """
+    import numpy as np
+
     figure, axes = _figure(5.2, 2.2)
     minutes = np.asarray(seconds) / 60
     axes.hist(minutes, bins=min(30, max(5, len(minutes) // 2)), color="#4c78a8", edgecolor="white", linewidth=0.5)
@@ -38,14 +37,10 @@ def duration_histogram(seconds: Sequence[float], what: str) -> bytes:
     return _png(figure)
 
 
-def segment_picture(path: Path, start: int, stop: int, title: str, rule: SegmentRule) -> bytes:
-    """Log-mel spectrogram of a piece of a file, `start` and `stop` in samples at 24 kHz."""
-    (audio,) = cut(path, [(start, stop)], rule)
-    return mel_picture(audio, title)
-
-
 def mel_picture(audio: Audio, title: str) -> bytes:
     """Log-mel spectrogram of mono samples at 24 kHz."""
+    import numpy as np
+
     figure, axes = _figure(6.4, 2.4)
     mel = log_mel(audio)
     top = float(mel.max())
@@ -67,6 +62,8 @@ def mel_picture(audio: Audio, title: str) -> bytes:
 
 def log_mel(audio: Audio) -> NDArray[np.float64]:
     """Mel power spectrogram in dB, shape (bands, frames); mel scale of O'Shaughnessy, 2595 log10(1 + f / 700)."""
+    import numpy as np
+
     padded = np.pad(audio, _FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(_FFT), axis=1)) ** 2
@@ -79,6 +76,8 @@ def log_mel(audio: Audio) -> NDArray[np.float64]:
 
 
 def _mel(hertz: Any) -> Any:
+    import numpy as np
+
     return 2595 * np.log10(1 + np.asarray(hertz) / 700)
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from crescendai_assets.audio.decode import MAX_SECONDS, SAMPLE_RATE, Audio, decode
 
 CLIPPED = 0.999
@@ -133,6 +131,8 @@ def analyse(path: Path, rule: SegmentRule) -> Analysis:
     Raises:
         RecordingError: It cannot be used; see `decode`.
     """
+    import numpy as np
+
     decoded = decode(path, max_seconds=rule.max_recording)
     audio = decoded.audio
     pieces = [
@@ -162,9 +162,13 @@ def cut(path: Path, bounds: Sequence[tuple[int, int]], rule: SegmentRule) -> Ite
 
 def rms(audio: Audio) -> float:
     """Root mean square; full scale is 1."""
+    import numpy as np
+
     return float(np.sqrt(np.dot(audio, audio) / len(audio))) if len(audio) else 0.0
 
 
 def pcm_hash(audio: Audio) -> str:
     """BLAKE2b-128 of the samples."""
+    import numpy as np
+
     return hashlib.blake2b(np.ascontiguousarray(audio).data, digest_size=16).hexdigest()

@@ -4,6 +4,7 @@
 `lake.verify`, `embeddings.verify` and the tiers' own modules.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from crescendai_assets.defs.metadata import clear_errors, rows_table
+from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.verify import Outcome
 
 
@@ -66,21 +68,33 @@ def asset_check(
         blocking: Whether a failure stops what is downstream in the same run.
     """
 
-    @dg.asset_check(
-        asset=asset,
-        name=name,
-        description=description,
-        blocking=blocking,
-        partitions_def=asset.partitions_def,
-        required_resource_keys=set(resources),
-    )
     def check(context: dg.AssetCheckExecutionContext, config: CheckConfig) -> dg.AssetCheckResult:
-        partition = context.partition_key if context.has_partition_key else ""
-        last_run = _last_run(context.instance, asset.key, partition or None)
         with clear_errors():
+            partition = _only_partition(context) if asset.partitions_def else ""
+            last_run = _last_run(context.instance, asset.key, partition or None)
             return _result(look(Subject(partition, last_run, context.resources, config.deep)))
 
-    return check
+    with warnings.catch_warnings():
+        # that partition-aware checks are a preview is known, and why they are made in this one place
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.asset_check(
+            asset=asset,
+            name=name,
+            description=description,
+            blocking=blocking,
+            partitions_def=asset.partitions_def,
+            required_resource_keys=set(resources),
+        )(check)
+
+
+def _only_partition(context: dg.AssetCheckExecutionContext) -> str:
+    if context.has_partition_key or context.has_partition_key_range:
+        keys = context.partition_keys
+        if len(keys) == 1:
+            return keys[0]
+    raise SetupError(
+        "a check looks at one partition: launch one run a partition, not a range or the whole asset at once"
+    )
 
 
 def _last_run(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None) -> LastRun:

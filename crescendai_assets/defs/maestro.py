@@ -10,12 +10,12 @@ import dagster as dg
 
 from crescendai_assets.audio.decode import SAMPLE_RATE
 from crescendai_assets.audio.guarded import GuardedProcess
-from crescendai_assets.audio.pictures import duration_histogram, segment_picture
-from crescendai_assets.audio.segments import SegmentRule
+from crescendai_assets.audio.pictures import duration_histogram, mel_picture
+from crescendai_assets.audio.segments import SegmentRule, cut
 from crescendai_assets.defs.automation import COMPILED, LISTED, PARTITIONED
 from crescendai_assets.defs.config import CollectConfig, EmbedConfig, WorkConfig
-from crescendai_assets.defs.metadata import clear_errors, materialized, picture, rows_table, table_metadata
-from crescendai_assets.defs.partitions import MAESTRO_YEARS, ONE_RUN_A_PARTITION
+from crescendai_assets.defs.metadata import Shown, clear_errors, materialized, picture, rows_table
+from crescendai_assets.defs.partitions import MAESTRO_YEARS
 from crescendai_assets.defs.resources import (
     EncoderResource,
     LakeResource,
@@ -42,6 +42,9 @@ from crescendai_assets.sources.works import merges
 TIER = "maestro"
 MERGES_SHOWN = 100
 
+_TITLES = ("canonical_composer", "canonical_title", "work_id", "performer_id", "split")
+_SEGMENT = ("segment_id", *_TITLES, "segment_start", "segment_end", "rms")
+
 OWNERS = ["team:maestro"]
 
 _maestro: dict[str, Any] = {
@@ -52,7 +55,6 @@ _maestro: dict[str, Any] = {
 _by_year: dict[str, Any] = {
     **_maestro,
     "partitions_def": MAESTRO_YEARS,
-    "backfill_policy": ONE_RUN_A_PARTITION,
 }
 
 
@@ -77,8 +79,11 @@ def recordings(
         )
         table = year.stage("recordings").table
         seconds = [row["duration_seconds"] for row in read_rows(table)]
-        chart = {"durations": picture(duration_histogram(seconds, "recordings"), "durations")} if seconds else {}
-        return materialized(report, MAESTRO_RECORDINGS, table, options, **chart)
+        chart = (
+            {"picture_of_durations": picture(duration_histogram(seconds, "recordings"), "durations")} if seconds else {}
+        )
+        shown = Shown(MAESTRO_RECORDINGS, table, ("recording_id", *_TITLES, "duration_seconds"))
+        return materialized(report, shown, options, **chart)
 
 
 @dg.asset(
@@ -102,8 +107,8 @@ def segments(
         report = segment_partition(
             year, MAESTRO_SEGMENTS, INHERITED, audio, rule, options=options, progress=context.log.info
         )
-        table = year.stage("segments").table
-        return materialized(report, MAESTRO_SEGMENTS, table, options, **_segment_pictures(year, audio, rule))
+        shown = Shown(MAESTRO_SEGMENTS, year.stage("segments").table, _SEGMENT)
+        return materialized(report, shown, options, **_segment_pictures(year, audio, rule))
 
 
 @dg.asset(**_by_year, deps=[recordings, segments], kinds={"torch"}, code_version="1", pool="gpu")
@@ -130,8 +135,8 @@ def embeddings(
             report = embed_partition(
                 year, encoder.open(), audio, rule, options=options, decoders=config.decoders, progress=log
             )
-        folder = dg.MetadataValue.path(str(year.embedding_folder))
-        return materialized(report, EMBEDDINGS, year.stage("embeddings").table, options, files=folder)
+        shown = Shown(EMBEDDINGS, year.stage("embeddings").table, ("segment_id", "frames", "bytes"))
+        return materialized(report, shown, options, files=dg.MetadataValue.path(str(year.embedding_folder)))
 
 
 @dg.asset(**_maestro, deps=[segments], kinds={"jsonlines"}, code_version="1", automation_condition=COMPILED)
@@ -142,7 +147,7 @@ def metadata(lake: LakeResource, maestro: MaestroResource) -> dg.MaterializeResu
         report = compile_metadata(tier)
         if source := maestro.source():
             publish_catalogue(tier, source)
-        return _compiled(report, tier, **table_metadata(MAESTRO_SEGMENTS, tier.metadata))
+        return _compiled(report, tier, Shown(MAESTRO_SEGMENTS, tier.metadata, _SEGMENT))
 
 
 @dg.asset(**_maestro, deps=[metadata, embeddings], kinds={"json"}, code_version="1", automation_condition=COMPILED)
@@ -155,11 +160,12 @@ def contrastive_mapping(lake: LakeResource, encoder: EncoderResource) -> dg.Mate
     with clear_errors():
         tier = lake.tier(TIER, encoder.set_name())
         report = compile_mapping(tier)
-        links = {"mapping": dg.MetadataValue.path(str(tier.contrastive_mapping))}
-        return _compiled(report, tier, **table_metadata(CONTRASTIVE_RECORDINGS, tier.contrastive_recordings), **links)
+        columns = ("recording_id", "work_id", "performer_id", "split", "segments", "verified")
+        shown = Shown(CONTRASTIVE_RECORDINGS, tier.contrastive_recordings, columns)
+        return _compiled(report, tier, shown, mapping=dg.MetadataValue.path(str(tier.contrastive_mapping)))
 
 
-def _compiled(report: CompileReport, tier: Tier, **more: Any) -> dg.MaterializeResult:
+def _compiled(report: CompileReport, tier: Tier, shown: Shown, **more: Any) -> dg.MaterializeResult:
     spelled = [
         {"work_id": m.work_id, "recordings": m.recordings, "spellings": " | ".join(m.spellings)}
         for m in merges(spellings(tier))
@@ -172,9 +178,10 @@ def _compiled(report: CompileReport, tier: Tier, **more: Any) -> dg.MaterializeR
     return dg.MaterializeResult(
         metadata={
             **facts,
-            "titles_merged": rows_table(spelled[:MERGES_SHOWN]),
             "titles_merged_count": len(spelled),
+            "titles_merged": rows_table(spelled[:MERGES_SHOWN]),
             **more,
+            **shown.metadata(),
         },
         data_version=dg.DataVersion(report.digest),
     )
@@ -193,7 +200,7 @@ def _segment_pictures(year: Partition, audio: AudioFiles, rule: SegmentRule) -> 
         )
         path = audio.path(recording)
         with GuardedProcess() as process:
-            png = process.call(segment_picture, path, start, start + row["n_valid"], title, rule, what=str(path))
+            samples = process.call(cut, path, [(start, start + row["n_valid"])], rule, what=str(path))
     except RecordingError as error:
-        return {"first_segment": f"no picture: {error}"}
-    return {"first_segment": picture(png, "log-mel spectrogram")}
+        return {"picture_of_first_segment": f"no picture: {error}"}
+    return {"picture_of_first_segment": picture(mel_picture(samples, title), "log-mel spectrogram")}

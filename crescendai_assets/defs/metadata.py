@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import dagster as dg
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.ledger import Failure
 from crescendai_assets.lake.stage import Options, StageReport
-from crescendai_assets.lake.tables import Row, Table
+from crescendai_assets.lake.tables import Table
 
 SHOWN_ROWS = 5
 SHOWN_FAILURES = 50
@@ -19,13 +20,32 @@ SHOWN_FAILURES = 50
 Metadata = dict[str, Any]
 
 
-def materialized(report: StageReport, table: Table, path: Path, options: Options, **more: Any) -> dg.MaterializeResult:
-    """The result of a per-recording asset.
+@dataclass(frozen=True)
+class Shown:
+    """A table as an asset's page shows it: link, columns of the contract, and a sample of a few telling columns."""
+
+    table: Table
+    path: Path
+    columns: tuple[str, ...]
+
+    def metadata(self) -> Metadata:
+        """What to record."""
+        sample = [{c: row.get(c) for c in self.columns} for row in self.table.head(self.path, SHOWN_ROWS)]
+        return {
+            "table": dg.MetadataValue.path(str(self.path)),
+            "dagster/uri": self.path.as_uri(),
+            "dagster/column_schema": column_schema(self.table),
+            "sample": rows_table(sample),
+        }
+
+
+def materialized(report: StageReport, table: Shown, options: Options, **more: Any) -> dg.MaterializeResult:
+    """The result of a per-recording asset; `more` comes first on its page.
 
     Raises:
         dagster.Failure: There was work and none of it succeeded.
     """
-    metadata = {**stage_metadata(report, options), **table_metadata(table, path), **more}
+    metadata = {**more, **stage_metadata(report, options), **table.metadata()}
     if report.hopeless:
         raise dg.Failure(
             f"{report.asset} of {report.partition}: all {len(report.plan.pending)} recordings failed; "
@@ -64,16 +84,6 @@ def stage_metadata(report: StageReport, options: Options) -> Metadata:
     return metadata
 
 
-def table_metadata(table: Table, path: Path) -> Metadata:
-    """Link, columns and a sample of rows of a table."""
-    return {
-        "table": dg.MetadataValue.path(str(path)),
-        "dagster/uri": path.as_uri(),
-        "dagster/column_schema": column_schema(table),
-        "sample": rows_table(table.head(path, SHOWN_ROWS)),
-    }
-
-
 def column_schema(table: Table) -> dg.TableSchema:
     """Columns of the contract."""
     kinds = {name: spec.get("type", "string") for name, spec in table.schema["properties"].items()}
@@ -107,11 +117,6 @@ def clear_errors() -> Iterator[None]:
         yield
     except (SetupError, RecordingError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-
-
-def shown(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
-    """Only some columns of rows."""
-    return [{c: row.get(c) for c in columns} for row in rows]
 
 
 def _cell(value: Any) -> str | int | float | bool | None:

@@ -6,5 +6,5 @@ from crescendai_assets.sources.maestro_catalogue import YEARS
 
 MAESTRO_YEARS = dg.StaticPartitionsDefinition([str(year) for year in YEARS])
 
-ONE_RUN_A_PARTITION = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
-"""A range run would evaluate a check once for all keys, and give all keys one data version."""
+# No asset has a backfill policy, which is Dagster's way of saying one run a partition, each with a partition key.
+# `BackfillPolicy.multi_run(1)` starts range runs of one key instead, and checks in those are told no partition.

@@ -56,7 +56,7 @@ def materialize(
     run_id = str(uuid.uuid4())
     if say:
         instance.add_event_listener(run_id, lambda entry: None if entry.is_dagster_event else say(entry.user_message))
-    result = defs.get_implicit_global_asset_job_def().execute_in_process(
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         run_id=run_id,
         asset_selection=keys,

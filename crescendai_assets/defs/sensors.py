@@ -3,6 +3,8 @@
 GPU work is in neither. Sensors that register partition keys come with the tiers that have dynamic ones.
 """
 
+import warnings
+
 import dagster as dg
 
 NETWORK = dg.AssetSelection.assets("maestro/recordings")
@@ -18,12 +20,13 @@ local_work = dg.AutomationConditionSensorDefinition(
     description="Cuts, compiles and maps what changed. Never embeds: that is started by a person.",
 )
 
-network_work = dg.AutomationConditionSensorDefinition(
-    "network_work",
-    target=NETWORK,
-    use_user_code_server=True,  # its condition asks the source which years there are
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    minimum_interval_seconds=EVERY,
-    description="Lists and fetches recordings. Switch it on when downloads may start by themselves.",
-)
-"""Network work."""
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    network_work = dg.AutomationConditionSensorDefinition(
+        "network_work",
+        target=NETWORK,
+        use_user_code_server=True,  # its condition asks the source which years there are; that option is in beta
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        minimum_interval_seconds=EVERY,
+        description="Lists and fetches recordings. Switch it on when downloads may start by themselves.",
+    )

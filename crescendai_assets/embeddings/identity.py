@@ -198,22 +198,33 @@ def claim_folder(folder: Path, identity: EncoderIdentity, tier: str) -> None:
     if found is None:
         found = _create(folder / IDENTITY_FILE, identity)
     if found.digest != identity.digest:
+        name, _, embedding_set = folder.name.partition("-")
+        this_set = f" --set {embedding_set}" if embedding_set else ""
         raise SetupError(
             f"{folder} holds embeddings of another encoder:\n"
             f"  there:  {found.describe()}\n  asked:  {identity.describe()}\n"
-            "Keep both: set CRESCENDAI_EMBEDDING_SET, or `embedding_set` of the encoder resource in the run's config, to "
-            f"a name (they go to {folder.name.split('-')[0]}-<name>/). "
-            f"Or start over: `crescendai embeddings reset {tier}`"
+            "Keep both: set CRESCENDAI_EMBEDDING_SET, or `embedding_set` of the encoder resource in the run's config, "
+            f"to a name (they go to {name}-<name>/). Or start over: `crescendai embeddings reset {tier}{this_set}`"
         )
 
 
 def read_identity(folder: Path) -> EncoderIdentity | None:
-    """The identity of a folder's embeddings, None when none is written."""
+    """The identity of a folder's embeddings, None when none is written.
+
+    Raises:
+        SetupError: The file there is no identity.
+    """
     path = folder / IDENTITY_FILE
     if not path.exists():
         return None
-    values: dict[str, Any] = json.loads(path.read_text())
-    return replace(EncoderIdentity(**values), layers=tuple(values["layers"]))
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+        return replace(EncoderIdentity(**values), layers=tuple(values["layers"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise SetupError(
+            f"{path}: does not say which encoder made these embeddings ({error}); restore the file, or start over with "
+            "`crescendai embeddings reset`"
+        ) from error
 
 
 def _create(path: Path, identity: EncoderIdentity) -> EncoderIdentity:

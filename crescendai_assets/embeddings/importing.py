@@ -6,6 +6,7 @@ They are checked against the contract and committed like any others. Who made th
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 from crescendai_assets.audio.decode import SAMPLE_RATE
 from crescendai_assets.embeddings.identity import TEMPORAL_POOL, EncoderIdentity, claim_folder
 from crescendai_assets.embeddings.muq import frames_of, pooled_frames
-from crescendai_assets.embeddings.pipeline import committed_embeddings, segment_fingerprint, wanted_embeddings
-from crescendai_assets.embeddings.store import read_embedding, refuse_unfit, write_embedding
+from crescendai_assets.embeddings.pipeline import (
+    committed_embeddings,
+    drop_files,
+    segment_fingerprint,
+    segments_of,
+    wanted_embeddings,
+)
+from crescendai_assets.embeddings.store import embedding_path, read_embedding, refuse_unfit, write_embedding
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.schemas import EMBEDDINGS
@@ -23,6 +30,10 @@ from crescendai_assets.lake.tables import Row, by_recording, read_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+# what torch.load makes of bytes that are no tensors
+_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 def imported_identity(given: Mapping[str, Any]) -> EncoderIdentity:
@@ -79,6 +90,7 @@ def import_partition(
         return row, embedding
 
     def work(run: StageRun) -> None:
+        before = segments_of(partition, run.plan.stale)
         for recording_id, rows in by_recording(read_rows(partition.stage("segments").table)):
             if recording_id not in run.plan.pending:
                 continue
@@ -98,6 +110,8 @@ def import_partition(
                 mark = segment_fingerprint(row, digest)
                 committed.append({**keys, "fingerprint": mark, "sha256": sha256, "bytes": size})
             run.commit(recording_id, committed, sum(row["n_valid"] for row in rows) / SAMPLE_RATE)
+            for segment_id in before.get(recording_id, set()) - {row["segment_id"] for row in rows}:
+                embedding_path(folder, segment_id).unlink(missing_ok=True)
 
     return run_stage(
         partition,
@@ -108,6 +122,7 @@ def import_partition(
         work=work,
         options=options,
         progress=progress,
+        on_prune=lambda recording_id: drop_files(folder, recording_id),
         facts=lambda: {"imported_from": str(source), "encoder": identity.describe()},
     )
 
@@ -124,7 +139,7 @@ class _Tensors:
     def get(self, key: str) -> Tensor:
         if self._folder:
             path = self._folder / f"{key}.pt"
-            found: Any = read_embedding(path) if path.is_file() else None
+            found: Any = _read(path) if path.is_file() else None
         else:
             found = self._loaded.get(key)
         if found is None:
@@ -138,16 +153,23 @@ class _Tensors:
         return tensor
 
 
-def _load_mapping(source: Path) -> Mapping[str, Any]:
-    import pickle
+def _read(path: Path) -> Any:
+    try:
+        return read_embedding(path)
+    except _UNREADABLE as error:
+        raise RecordingError(
+            f"{path}: not a tensor that loads with weights_only=True ({type(error).__name__}); write it again"
+        ) from error
 
+
+def _load_mapping(source: Path) -> Mapping[str, Any]:
     import torch
 
     if not source.is_file():
         raise SetupError(f"import_from is {source}: no such file or folder")
     try:
         loaded = torch.load(source, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise SetupError(f"{source}: not a file of tensors that loads with weights_only=True ({error})") from error
     if not isinstance(loaded, dict):
         raise SetupError(f"{source}: holds {type(loaded).__name__}, expected {{segment_id: tensor}}")

@@ -15,8 +15,6 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from crescendai_assets.audio.decode import SAMPLE_RATE, Audio, load_audio
 from crescendai_assets.embeddings.identity import (
     CHECKPOINT,
@@ -117,6 +115,7 @@ class MuQEncoder:
         Segments of one length go through together. Others go by themselves: the convolutions would carry
         padding into valid frames.
         """
+        import numpy as np
         import torch
 
         lengths = {len(s) for s in segments}
@@ -250,12 +249,15 @@ class MuQExtractor:
         Raises:
             ValueError: The shape is another, or there is too little for one pooled frame.
         """
+        import numpy as np
         import torch
 
-        samples = np.ascontiguousarray(np.asarray(audio), dtype=np.float32)
+        if isinstance(audio, torch.Tensor):
+            audio = audio.detach().float().cpu().numpy()
+        samples = np.asarray(audio, dtype=np.float32, order="C")
         if samples.ndim == 1:
             return self._extract(samples)
-        if samples.ndim != 2:
+        if samples.ndim != 2 or len(samples) == 0:
             raise ValueError(f"audio of shape {samples.shape}; give mono samples (n,) or a batch (batch, n)")
         return torch.stack([self._extract(one) for one in samples])
 

@@ -11,7 +11,7 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,16 +96,11 @@ def embed_partition(
     """
     folder = partition.embedding_folder
     claim_folder(folder, encoder.identity, partition.tier.name)
-    files = partition.stage("embeddings")
 
     def work(run: StageRun) -> None:
         clear_temporary(folder, ".pt")
         recordings = {r["recording_id"]: r for r in read_rows(partition.stage("recordings").table)}
-        before = {
-            i: {r["segment_id"] for r in rows}
-            for i, rows in by_recording(read_rows(files.table))
-            if i in run.plan.stale
-        }
+        before = segments_of(partition, run.plan.stale)
 
         def pieces(worker: GuardedProcess, job: _Job) -> Iterator[Audio]:
             path = audio.path(recordings[job.recording_id])
@@ -130,11 +125,6 @@ def embed_partition(
         with _Feeder(jobs, pieces, refuse, workers, room=2 * encoder.batch_size) as feeder:
             _encode_all(feeder, encoder, keep, refuse)
 
-    def drop_files(recording_id: str) -> None:
-        for name in files_in(folder):
-            if re.fullmatch(re.escape(recording_id) + r"_seg\d+\.pt", name):
-                (folder / name).unlink()
-
     return run_stage(
         partition,
         "embeddings",
@@ -144,7 +134,7 @@ def embed_partition(
         work=work,
         options=options,
         progress=progress,
-        on_prune=drop_files,
+        on_prune=lambda recording_id: drop_files(folder, recording_id),
         facts=lambda: {"device": encoder.device, "encoder": encoder.identity.describe()},
     )
 
@@ -173,6 +163,19 @@ def committed_embeddings(partition: Partition) -> dict[str, str]:
 def segment_fingerprint(row: Row, encoder_digest: str) -> str:
     """What an embedding depends on: the source's bytes, where the segment lies, and the encoder."""
     return fingerprint(row["source_sha256"], row["segment_start"], row["n_valid"], encoder_digest)
+
+
+def segments_of(partition: Partition, recordings: Collection[str]) -> dict[str, set[str]]:
+    """Recording id -> ids of the segments that have an embedding now, for some recordings."""
+    groups = by_recording(read_rows(partition.stage("embeddings").table)) if recordings else ()
+    return {i: {row["segment_id"] for row in rows} for i, rows in groups if i in recordings}
+
+
+def drop_files(folder: Path, recording_id: str) -> None:
+    """Remove the embedding files of one recording."""
+    for name in files_in(folder):
+        if re.fullmatch(re.escape(recording_id) + r"_seg\d+\.pt", name):
+            (folder / name).unlink()
 
 
 def files_in(folder: Path) -> set[str]:

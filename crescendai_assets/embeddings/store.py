@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crescendai_assets.lake.errors import RecordingError
-from crescendai_assets.lake.files import checked_id, write_atomic
+from crescendai_assets.lake.files import MAX_ID_BYTES, checked_id, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +18,7 @@ WIDTH = 1024
 
 def embedding_path(folder: Path, segment_id: str) -> Path:
     """The file of one segment's embedding."""
-    return folder / f"{checked_id(segment_id)}.pt"
+    return folder / f"{checked_id(segment_id, MAX_ID_BYTES + len('_seg00000'))}.pt"
 
 
 def to_bytes(embedding: Tensor) -> bytes:
@@ -29,7 +29,7 @@ def to_bytes(embedding: Tensor) -> bytes:
     import torch
 
     buffer = io.BytesIO()
-    torch.save(embedding.detach().to("cpu", torch.float32).clone(), buffer)
+    torch.save(embedding.detach().to("cpu", torch.float32).clone(memory_format=torch.contiguous_format), buffer)
     return buffer.getvalue()
 
 

@@ -19,11 +19,12 @@ MAX_ID_BYTES = 200  # a file name holds 255 bytes; the rest is for `_seg000`, `.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
-def checked_id(text: str) -> str:
+def checked_id(text: str, longest: int = MAX_ID_BYTES) -> str:
     """Return `text` when it is safe as a file name inside one folder.
 
     Raises:
-        SetupError: It is empty, too long, starts with a dot, or holds a separator or control character.
+        SetupError: It is empty, longer than so many bytes, starts with a dot, or holds a separator, a control character
+            or half a character.
     """
     if not text or text != text.strip():
         raise SetupError(f"id {text!r} is empty or padded with spaces; ids become file names: give it another")
@@ -32,8 +33,10 @@ def checked_id(text: str) -> str:
             f"id {text!r} could leave its folder (it starts with a dot, or holds a separator or control character); "
             "rename the recording"
         )
-    if len(os.fsencode(text)) > MAX_ID_BYTES:
-        raise SetupError(f"id {text[:60]!r}... is longer than {MAX_ID_BYTES} bytes; rename the recording")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise SetupError(f"id {text!r} holds half a character and cannot be written as UTF-8; rename the recording")
+    if len(text.encode()) > longest:
+        raise SetupError(f"id {text[:60]!r}... is longer than {longest} bytes; rename the recording")
     return text
 
 

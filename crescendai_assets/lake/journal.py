@@ -27,13 +27,19 @@ from crescendai_assets.lake.tables import Row, Table, read_rows
 class Journal:
     """The open journal of one stage of one partition."""
 
-    def __init__(self, files: StageFiles, stage: str, handle: io.FileIO) -> None:
+    def __init__(self, files: StageFiles, table: Table, stage: str, handle: io.FileIO) -> None:
         """Use `open_journal`, which takes the lock and folds."""
         self.failures = read_failures(files.ledger)
-        self._files, self._stage, self._handle = files, stage, handle
+        self._files, self._table, self._stage, self._handle = files, table, stage, handle
 
     def commit(self, recording_id: str, rows: list[Row]) -> None:
-        """Replace all rows of a recording by `rows`, and clear its failure."""
+        """Replace all rows of a recording by `rows`, and clear its failure.
+
+        Raises:
+            SetupError: A row breaks the table's schema; once in the journal it would stop every fold to come.
+        """
+        for row in rows:
+            self._table.encoded(self._files.table, row)
         self._append({"recording_id": recording_id, "rows": rows})
         self.failures.pop(recording_id, None)
 
@@ -50,7 +56,7 @@ class Journal:
 
     def _append(self, entry: dict[str, Any]) -> None:
         line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
-        start = self._handle.tell()
+        start = self._handle.seek(0, os.SEEK_END)
         try:
             while line:
                 line = line[self._handle.write(line) or 0 :]
@@ -67,18 +73,28 @@ def open_journal(files: StageFiles, table: Table, stage: str) -> Iterator[Journa
     Raises:
         SetupError: Another process is writing this stage of this partition.
     """
-    files.journal.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(files.lock, what=f"{stage} of {files.table.parent}"):
+    with locked(files, stage):
         fold(files, table)
         try:
             with io.FileIO(files.journal, "a") as handle:
-                yield Journal(files, stage, handle)
+                yield Journal(files, table, stage, handle)
         finally:
             fold(files, table)
 
 
 def fold(files: StageFiles, table: Table) -> None:
     """Merge the journal into table and ledger. Safe to repeat: the journal goes last."""
+    commits, failures = unfolded(files)
+    if commits or not files.table.exists():
+        kept = [row for row in read_rows(files.table) if row["recording_id"] not in commits]
+        table.write(files.table, [*kept, *(row for rows in commits.values() for row in rows)])
+    if failures or files.ledger.exists():
+        FAILURES.write(files.ledger, [failure.to_row() for failure in failures.values()])
+    files.journal.unlink(missing_ok=True)
+
+
+def unfolded(files: StageFiles) -> tuple[dict[str, list[Row]], dict[str, Failure]]:
+    """Commits that are not in the table yet, by recording, and the ledger as it stands with what is in the journal."""
     commits: dict[str, list[Row]] = {}
     failures = read_failures(files.ledger)
     for entry in _entries(files.journal):
@@ -88,12 +104,7 @@ def fold(files: StageFiles, table: Table) -> None:
             failures.pop(recording_id, None)
         else:
             failures[recording_id] = Failure(**entry["failure"])
-    if commits or not files.table.exists():
-        kept = [row for row in read_rows(files.table) if row["recording_id"] not in commits]
-        table.write(files.table, [*kept, *(row for rows in commits.values() for row in rows)])
-    if failures or files.ledger.exists():
-        FAILURES.write(files.ledger, [failure.to_row() for failure in failures.values()])
-    files.journal.unlink(missing_ok=True)
+    return commits, failures
 
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
@@ -109,6 +120,18 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
             except json.JSONDecodeError:
                 # a full disk or a power cut can tear a line in the middle; later lines are whole commits
                 continue
+
+
+@contextmanager
+def locked(files: StageFiles, stage: str) -> Iterator[None]:
+    """Keep other processes from writing a stage while its files are handled otherwise than by a run.
+
+    Raises:
+        SetupError: A run is writing this stage of this partition.
+    """
+    files.lock.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(files.lock, what=f"{stage} of {files.table.parent}"):
+        yield
 
 
 @contextmanager

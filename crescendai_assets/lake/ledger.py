@@ -63,7 +63,7 @@ def failed(
         recording_id=recording_id,
         stage=stage,
         error_class=error.error_class,
-        message=str(error),
+        message=str(error).encode(errors="backslashreplace").decode(),  # it may quote an unreadable file name
         fingerprint=fingerprint,
         attempts=attempts,
         first_failed_at=before.first_failed_at if before and same else now.isoformat(timespec="seconds"),

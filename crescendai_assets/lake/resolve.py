@@ -20,7 +20,7 @@ class Plan:
         new: Wanted and never committed.
         stale: Committed with another fingerprint.
         done: Committed as wanted.
-        removed: Committed, but no longer wanted: the recording left the source.
+        removed: Committed or failed before, but no longer wanted: the recording left the source.
         waiting: Failed before and not due again by the rules of its error class.
         beyond_limit: Wanted, but past the limit of this run; neither touched nor removed.
     """
@@ -70,5 +70,5 @@ def resolve(
             new.append(recording_id)
         else:
             stale.append(recording_id)
-    removed = sorted(set(committed) - set(wanted))
+    removed = sorted((set(committed) | set(failures)) - set(wanted))
     return Plan(tuple(new), tuple(stale), tuple(done), tuple(removed), tuple(waiting), tuple(beyond))

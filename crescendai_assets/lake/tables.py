@@ -64,15 +64,29 @@ class Table:
         Raises:
             SetupError: A row breaks the schema or an id stands twice; the file stays as it was.
         """
-        ordered = sorted(rows, key=operator.itemgetter(self.id_field))
-        for before, row in itertools.pairwise(ordered):
-            if before[self.id_field] == row[self.id_field]:
-                raise SetupError(f"{path}: {self.id_field} {row[self.id_field]!r} stands twice")
-        for row in ordered:
-            if fault := self.fault(row):
-                raise SetupError(f"{path}: row {row.get(self.id_field)!r}: {fault}")
-        write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ordered).encode())
-        return len(ordered)
+        # checked before sorted: a row may lack the very column
+        encoded = [(self.encoded(path, row), row[self.id_field]) for row in rows]
+        lines = sorted(((row_id, line) for line, row_id in encoded), key=operator.itemgetter(0))
+        for (before, _), (row_id, _) in itertools.pairwise(lines):
+            if before == row_id:
+                raise SetupError(f"{path}: {self.id_field} {row_id!r} stands twice")
+        write_atomic(path, b"".join(line for _, line in lines))
+        return len(lines)
+
+    def encoded(self, path: Path, row: Row) -> bytes:
+        """A row as it is stored.
+
+        Raises:
+            SetupError: It breaks the schema, or holds what JSON in UTF-8 cannot.
+        """
+        if fault := self.fault(row):
+            raise SetupError(f"{path}: row {row.get(self.id_field)!r}: {fault}")
+        try:
+            return (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        except ValueError as error:
+            raise SetupError(
+                f"{path}: row {row[self.id_field]!r}: holds a number that is not finite, or half a character"
+            ) from error
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -83,14 +97,16 @@ def read_rows(path: Path) -> Iterator[Row]:
     """
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode())
             except json.JSONDecodeError as error:
                 raise SetupError(
                     f"{path}, line {number}: not JSON ({error.msg}); restore the file or remove it"
                 ) from None
+            except UnicodeDecodeError:
+                raise SetupError(f"{path}, line {number}: not UTF-8; restore the file or remove it") from None
             if not isinstance(row, dict):
                 raise SetupError(f"{path}, line {number}: expected an object, found {type(row).__name__}")
             yield row

@@ -49,8 +49,8 @@ def outcome(faults: list[Row], good: str, bad: str, facts: Mapping[str, Any], *,
 def check_schema(table: Table, rows: list[Row]) -> Outcome:
     """Every row fits its schema, ids are in order and none stands twice."""
     faults: list[Row] = []
-    counts = Counter(row.get(table.id_field) for row in rows)
     ids = [str(row.get(table.id_field)) for row in rows]
+    counts = Counter(ids)
     faults += [{"id": row.get(table.id_field), "fault": fault} for row in rows if (fault := table.fault(row))]
     faults += [{"id": i, "fault": f"stands {n} times"} for i, n in counts.items() if n > 1]
     faults += [{"id": b, "fault": "out of order"} for a, b in itertools.pairwise(ids) if a > b]
@@ -78,13 +78,13 @@ def check_stage(
         limit: As in the last run.
     """
     files = partition.stage(asset)
-    plan = resolve(wanted(), committed(), read_failures(files.ledger), now=now_utc(), limit=limit)
-    failures = read_failures(files.ledger)
+    want, failures = wanted(), read_failures(files.ledger)
+    plan = resolve(want, committed(), failures, now=now_utc(), limit=limit)
     rows = list(read_rows(files.table))
     # a `retry` that came due since is an invitation to run again, not a sign that the last run left something
-    pending = [i for i in plan.pending if i not in failures]
+    pending = [i for i in plan.pending if i not in failures or failures[i].fingerprint != want[i]]
     faults: list[Row] = [{"id": i, "fault": "pending: a second run would work on it"} for i in pending]
-    counts = Counter(row[table.id_field] for row in rows)
+    counts = Counter(str(row.get(table.id_field)) for row in rows)
     faults += [{"id": i, "fault": f"stands {n} times"} for i, n in counts.items() if n > 1]
     if files.journal.exists():
         faults.append({"id": files.journal.name, "fault": "a journal is left: a run is under way or was killed"})
@@ -115,4 +115,6 @@ def both(first: Outcome, second: Outcome) -> Outcome:
         return Outcome(True, f"{first.summary}; {second.summary}", {**first.facts, **second.facts})
     summary = "; ".join(o.summary for o in (first, second) if not o.passed)
     rows = (*first.rows, *second.rows)[:SAMPLE]
-    return Outcome(False, summary, {**first.facts, **second.facts}, rows, first.warn and second.warn)
+    return Outcome(
+        False, summary, {**first.facts, **second.facts}, rows, all(o.warn for o in (first, second) if not o.passed)
+    )

@@ -117,7 +117,7 @@ def segment_facts(table: Path) -> dict[str, Any]:
         "hours_of_audio": round(hours, 3),
         "silent_segments_dropped": int(silent_pieces),
         "clipped_recordings": int(clipped),
-        "recordings_off_their_catalogued_length": int(short),
+        "off_catalogued_length": int(short),
     }
 
 

@@ -1,9 +1,9 @@
 """Which recordings are of the same work, told from the composer and the title alone.
 
-Here: `work_id`, which reads a title as a musician would, the catalogue facts it needs as tables with
-their reasons, and `merges`, the table of what was taken for the same work. Not here: reading MAESTRO's
-metadata (`maestro.py`), who plays (`performers.py`), and whether two recordings truly hold the same
-notes: that is verified by MIDI content later, and may overrule this page.
+Here: `work_id`, which reads a title as a musician would, and `merges`, the table of what was taken for the
+same work. Not here: the facts it looks up, with their reasons (`work_facts`), reading MAESTRO's metadata
+(`maestro`), who plays (`performers`), and whether two recordings truly hold the same notes: that is
+verified by MIDI content later, and may overrule this page.
 
 What counts as one work:
 
@@ -33,229 +33,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from crescendai_assets.sources import work_facts as facts
+
 MAX_LENGTH = 120  # leaves room for a suffix within the 255 bytes of a file name
 
-# ---------------------------------------------------------------- facts: composers
-
-# A surname alone means the composer with these initials; a namesake keeps the initials in the id.
-NAMESAKES = {
-    "bach": ("js",), "haydn": ("j", "fj"), "mendelssohn": ("f",), "mozart": ("wa",), "scarlatti": ("d",),
-    "schumann": ("r",), "strauss": ("j",), "couperin": ("f",),
-}  # fmt: skip
-
-# Letters that mean a catalogue only with one composer ("D" is a key elsewhere); the first one decides.
-CATALOGUES = {
-    "schubert": ("d",), "mozart": ("k", "kv"), "scarlatti": ("k", "kk", "l"), "liszt": ("s", "r"),
-    "debussy": ("l",), "franck": ("m",), "ravel": ("m",), "purcell": ("z",), "busoni": ("bv",),
-}  # fmt: skip
-SAME_LETTER = {"kv": "k", "kk": "k", "opus": "op", "opp": "op"}
-
-# ---------------------------------------------------------------- facts: works with two numbers or names
-
-# One work under two numbers. Schubert's opus numbers by Deutsch; Longo's 33 is Kirkpatrick's 87.
-SAME_NUMBER = {
-    "schubert": {
-        "op15": "d760", "op42": "d845", "op53": "d850", "op78": "d894", "op90": "d899", "op94": "d780",
-        "op120": "d664", "op142": "d935", "op143": "d784", "op164": "d537",
-    },
-    "scarlatti": {"l33": "k87", "l413": "k9", "l465": "k96"},
-}  # fmt: skip
-
-# Numbers that hold several pieces: a "No." before the number, or a Roman one after it, names the piece.
-SETS = {
-    "brahms": "op10 op39 op76 op79 op117 op118 op119",
-    "chopin": "op6 op7 op9 op10 op15 op17 op24 op25 op26 op27 op28 op29 op30 op32 op33 op34 op37 op40 op41 "
-    "op48 op50 op55 op56 op59 op62 op63 op64",
-    "debussy": "l100 l110 l111 l117 l123 l136",
-    "liszt": "s139 s141 s144 s145 s162 s244",
-    "rachmaninoff": "op3 op10 op16 op23 op32 op33 op39",
-    "schubert": "d780 d899 d935",
-    "scriabin": "op8 op11 op42 op65",
-}
-
-_BEETHOVEN = (
-    "op2_no1 op2_no2 op2_no3 op7 op10_no1 op10_no2 op10_no3 op13 op14_no1 op14_no2 op22 op26 op27_no1 "
-    "op27_no2 op28 op31_no1 op31_no2 op31_no3 op49_no1 op49_no2 op53 op54 op57 op78 op79 op81a op90 "
-    "op101 op106 op109 op110 op111"
-)
-_SCRIABIN = (6, 19, 23, 30, 53, 62, 64, 66, 68, 70)
-# Series that count through a composer's life: "Scherzo No. 3" is Op. 39.
-SERIES: tuple[tuple[str, str, dict[int, str]], ...] = (
-    ("bach", r"english suite", {n: f"suite_bwv{805 + n}" for n in range(1, 7)}),
-    ("bach", r"french suite", {n: f"suite_bwv{811 + n}" for n in range(1, 7)}),
-    ("bach", r"partita", {n: f"partita_bwv{824 + n}" for n in range(1, 7)}),
-    ("beethoven", r"sonata", {n: f"sonata_{op}" for n, op in enumerate(_BEETHOVEN.split(), 1)}),
-    ("brahms", r"sonata", {1: "sonata_op1", 2: "sonata_op2", 3: "sonata_op5"}),
-    ("chopin", r"ballade", {1: "ballade_op23", 2: "ballade_op38", 3: "ballade_op47", 4: "ballade_op52"}),
-    ("chopin", r"scherzo", {1: "scherzo_op20", 2: "scherzo_op31", 3: "scherzo_op39", 4: "scherzo_op54"}),
-    ("chopin", r"sonata", {1: "sonata_op4", 2: "sonata_op35", 3: "sonata_op58"}),
-    ("liszt", r"hungarian rhapsody", {n: f"rhapsody_s244_no{n}" for n in range(1, 20)}),
-    ("rachmaninoff", r"sonata", {1: "sonata_op28", 2: "sonata_op36"}),
-    ("schumann", r"sonata", {1: "sonata_op11", 2: "sonata_op22", 3: "sonata_op14"}),
-    ("scriabin", r"sonata", {n: f"sonata_op{op}" for n, op in enumerate(_SCRIABIN, 1)}),
-)
-
-# (composers, what the folded title holds, the work). "x:y" also corrects the composer to x.
-NAMES: tuple[tuple[str, str, str], ...] = (
-    # Attributed to the wrong man in MAESTRO: the number or the name is another's.
-    ("chopin", r"\bl\W*123\b.*lavine", "debussy:prelude_l123_no6"),
-    ("chopin", r"variations and fugue.*eroica", "beethoven:variations_op35"),
-    ("debussy", r"barcarolle\W+op\W*60", "chopin:barcarolle_op60"),
-    # The same transcription under its author's name alone and under both. A pianist alone cannot play the
-    # songs of Schubert themselves; what stands in recitals are Liszt's.
-    ("liszt|verdi-liszt", r"rigoletto", "verdi-liszt:paraphrase_s434"),
-    ("liszt|wagner-liszt", r"liebestod", "wagner-liszt:liebestod_s447"),
-    ("liszt|gounod-liszt", r"faust.*waltz|valse.*faust", "gounod-liszt:waltz_s407"),
-    ("liszt|paganini-liszt", r"campanella", "liszt:etude_s141_no3"),
-    ("schubert|schubert-liszt", r"^gretchen am spinnrade", "schubert-liszt:gretchen_s558_no8"),
-    ("schubert|schubert-liszt", r"^(der )?erlk(oe|o)nig", "schubert-liszt:erlkonig_s558_no4"),
-    ("schubert|schubert-liszt", r"^der mue?ller und der bach", "schubert-liszt:der-muller_s565_no2"),
-    # The one piece of this name, or of this genre and key, that the composer wrote.
-    ("bach-busoni", r"chaconne", "chaconne_bwv1004"),
-    ("bach-petri", r"sheep may safely graze", "sheep-may-safely-graze_bwv208"),
-    ("balakirev", r"islame[iy]", "islamey_op18"),
-    ("beethoven", r"\bop\W*81a?\b|les adi?eu?x", "sonata_op81a"),  # "Op. 81 No. 26": 26 counts the sonatas
-    ("chopin", r"^barcarolle", "barcarolle_op60"),
-    ("chopin", r"polonaise op\W*26 in e flat min", "polonaise_op26_no2"),  # No. 1 is in C-sharp minor
-    ("chopin", r"polonaise.fanta", "polonaise_op61"),
-    ("clementi", r"^(?!.*\bop).*sonata in f sharp min", "sonata_op25_no5"),
-    ("franck", r"prel\w*\W+chor\w*\W+(et |and )?fug", "prelude-chorale-fugue_m21"),
-    ("haydn", r"^(?!.*\bhob).*sonata in c min", "sonata_hob16-20"),
-    ("janacek", r"sonata.*1\W*x\W*1905", "sonata_1-x-1905"),
-    ("mendelssohn-rachmaninoff", r"scherzo", "scherzo_midsummer-nights-dream"),
-    ("mozart", r"\bkv?\W*533\b", "sonata_k533"),  # K. 494 became its finale
-    ("mussorgsky", r"^pictures at an e(xhibition)?( \(complete\))?$", "pictures-at-an-exhibition"),
-    ("rachmaninoff", r"polka de w\W*r\b", "polka-de-wr"),
-    ("rachmaninoff", r"^moments musicaux$", "moments-musicaux_op16"),
-    ("rachmaninoff", r"^eleg(y|ie)\b.*\bop\W*3\b", "elegy_op3_no1"),
-    ("schubert", r"wanderer.*fanta|fanta.*wanderer", "fantasy_d760"),
-    ("schumann", r"\babegg\b", "variations_op1"),
-    ("schumann", r"kreisleriana", "kreisleriana_op16"),
-    ("schumann", r"symphonic etudes", "symphonic-etudes_op13"),
-    ("schumann", r"sonata (in )?f sharp min", "sonata_op11"),
-    ("tchaikovsky", r"^dumka", "dumka_op59"),
-    ("tchaikovsky-pletnev", r"^(concert suite from.*nutcracker|nutcracker suite)", "suite_nutcracker"),
-    ("tchaikovsky-rachmaninoff", r"^lullaby", "lullaby_op16_no1"),
-    # Brahms: Opus 116 has seven pieces; "No. 7 (Complete)" is their number, and it lasts 21 minutes.
-    ("brahms", r"fantas.*op\W*116 no\W*7 \(complete", "fantasies_op116"),
-    ("brahms", r"paganini", "variations_op35"),
-    # Liszt. The Mephisto Waltz without a number is the first: it was printed so, 20 years before the others.
-    # S. 159 is the first version of Venezia e Napoli and stays apart.
-    ("liszt", r"transcend[ae]nt", "etude_s139"),
-    ("liszt", r"etudes de paganini|paganini etude", "etude_s141"),
-    ("liszt", r"leggi?erezza", "etude_s144_no2"),
-    ("liszt", r"un sospiro", "etude_s144_no3"),
-    ("liszt", r"waldesrauschen", "etude_s145_no1"),
-    ("liszt", r"gnomenreigen", "etude_s145_no2"),
-    ("liszt", r"dante\b(?! symph)", "fantasy_s161_no7"),
-    ("liszt", r"^(?!.*\b159)tarantell.*(venezia|pelerinage)", "tarantella_s162_no3"),
-    ("liszt", r"^venezia e napoli", "venezia-e-napoli_s162"),
-    ("liszt", r"mephisto.waltz(?!.*no\W*[2-4])", "waltz_s514"),
-    ("liszt", r"(rhapsod\w* esp|spanish rhapsod)", "rhapsody_s254"),
-    ("liszt", r"^rem\w*\W+(of|de) don juan", "reminiscences-don-juan_s418"),
-    ("liszt", r"sonata in b min", "sonata_s178"),
-    # Debussy, by Lesure's first numbering, which MAESTRO uses. Prelude No. 24 counts through both books.
-    ("debussy", r"l isle joyeuse", "isle-joyeuse_l106"),
-    ("debussy", r"voiles", "prelude_l117_no2"),
-    ("debussy", r"collines d anacapri", "prelude_l117_no5"),
-    ("debussy", r"des pas sur la neige", "prelude_l117_no6"),
-    ("debussy", r"puerta del vino", "prelude_l123_no3"),
-    ("debussy", r"fees sont d exquises", "prelude_l123_no4"),
-    ("debussy", r"bruyeres", "prelude_l123_no5"),
-    ("debussy", r"terr?asse des audiences", "prelude_l123_no7"),
-    ("debussy", r"^ondine", "prelude_l123_no8"),
-    ("debussy", r"feux d artifice|fireworks", "prelude_l123_no12"),
-    ("debussy", r"^preludes?.*book (1|i)\b", "prelude_l117"),
-    ("debussy", r"^preludes?.*book (2|ii)\b", "prelude_l123"),
-    ("debussy", r"^images?\b.*(book|series) (1|i)\b.*reflets", "images_l110_no1"),
-    ("debussy", r"^images?\b.*(book|series) (2|ii)\b.*poissons", "images_l111_no3"),
-    ("debussy", r"^images?\b.*(book|series) (1|i)\b", "images_l110"),
-    ("debussy", r"^images?\b.*(book|series) (2|ii)\b", "images_l111"),
-    ("debussy", r"^pour le piano", "pour-le-piano_l95"),
-    ("debussy", r"^suite bergamasque", "suite-bergamasque_l75"),
-    ("debussy", r"pagod\w* .*estampes", "estampes_l100_no1"),
-    ("debussy", r"jardins sous la pluie", "estampes_l100_no3"),
-    ("debussy", r"estampes", "estampes_l100"),
-    ("debussy", r"^etude no\b", "etude_l136"),
-    ("debussy", r"huits? doigts", "etude_l136_no6"),
-    ("debussy", r"arpeges composes", "etude_l136_no11"),
-    ("debussy", r"pour les accords", "etude_l136_no12"),
-)
-
-# Spellings of a genre; the first that fits names it, so the larger form stands before its parts.
-GENRES = {
-    "moment-musical": r"moments? music\w+",
-    "prelude-and-fugue": r"pra?e?l\w*\W+(?:and|et|und) fug\w*",
-    "suite": r"suites?",
-    "partita": r"partitas?",
-    "sonatina": r"sonatin[ae]s?",
-    "sonata": r"sonat(?:a|e|as|en)|son\.",
-    "concerto": r"concert(?:o|os|i)",
-    "variations": r"var(?:iai?tion\w*|iaion\w*|\.)",
-    "polonaise": r"polonaises?",
-    "ballade": r"ballad(?:e|es|en)",
-    "scherzo": r"scherz(?:o|os|i)",
-    "etude": r"etud(?:e|es|en)(?:[ -]tableaux?)?|stud(?:y|ies)",
-    "lyric-piece": r"lyric pieces?",
-    "fairy-tale": r"fairy tales?",
-    "impromptu": r"impromptus?",
-    "nocturne": r"nocturnes?",
-    "mazurka": r"mazurkas?",
-    "waltz": r"walt?z(?:es|er)?|valses?",
-    "rhapsody": r"rh?apsod(?:y|ies|ie|ien)",
-    "fantasy": r"(?:f|ph)antas(?:y|ie|ia|ies|ien|ias)",
-    "toccata": r"toccatas?",
-    "prelude": r"pra?e?l(?:udes?|udium|udien|\.)",
-    "chaconne": r"cha[ck]onn?es?",
-    "tarantella": r"tarantell[ae]s?",
-    "rondo": r"rondos?",
-    "intermezzo": r"intermezz(?:o|os|i)",
-    "bagatelle": r"bagn?a?t(?:elle|ellen|elles)",
-    "humoresque": r"humoresques?",
-    "romance": r"romances?",
-    "elegy": r"eleg(?:y|ie|ies)",
-    "barcarolle": r"barcarolles?",
-    "berceuse": r"berceuses?",
-}
-
-PLURALS = {
-    "moment-musical": "moments-musicaux",
-    "waltz": "waltzes",
-    "prelude-and-fugue": "preludes-and-fugues",
-}
-_BARE_GENRE = "hungarian|" + "|".join(f"{g}s?|{PLURALS.get(g, g[:-1] + 'ies')}" for g in GENRES)
-
-# ---------------------------------------------------------------- facts: keys
-
-MAJOR = ("c", "d-flat", "d", "e-flat", "e", "f", "f-sharp", "g", "a-flat", "a", "b-flat", "b")
-MINOR = ("c", "c-sharp", "d", "e-flat", "e", "f", "f-sharp", "g", "g-sharp", "a", "b-flat", "b")
-PITCH = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11, "h": 11}
-
-# Schubert's sonatas by Deutsch number. MAESTRO's sheet was filled downwards in places, so that the tracks of
-# one sonata count its number up: "Sonata in A Minor, D. 845", 846, 847, 848. The key proves it: D. 960 is in
-# B-flat, not in A, and D. 961 is a Benedictus. Track k of sonata D is then written D + k - 1. Track 1 bears
-# the true number and cannot be told from the whole; a third track at times holds the last movement too.
-SCHUBERT_SONATAS = {
-    537: "a-minor", 568: "e-flat-major", 575: "b-major", 664: "a-major", 784: "a-minor", 840: "c-major",
-    845: "a-minor", 850: "d-major", 894: "g-major", 958: "c-minor", 959: "a-major", 960: "b-flat-major",
-}  # fmt: skip
-MOST_TRACKS = 5
+_BARE_GENRE = "hungarian|" + "|".join(f"{g}s?|{facts.PLURALS.get(g, g[:-1] + 'ies')}" for g in facts.GENRES)
 
 _KEY = re.compile(
     r"\b(?:in )*(?P<note>[a-h])[ -]?(?P<sign>sharp|flat|b)?[ -]*(?P<mode>major|minor|maj|min|moll|dur)\b\.?"
     r"|\bin (?P<note2>[a-h])[ -]?(?P<sign2>sharp|flat|b)?(?=\s*(?:$|[,;(/]|[a-z]{1,4}\W{0,2}\d))(?!\W*\d)"
 )
-_ORDINALS = {
-    "1st": 1, "2nd": 2, "3rd": 3, "4th": 4, "5th": 5, "6th": 6,
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6,
-}  # fmt: skip
-_ROMAN = {
-    "i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "x": 10, "xi": 11,
-    "xii": 12, "xiii": 13, "xiv": 14, "xv": 15, "xvi": 16, "xvii": 17,
-}  # fmt: skip
 _LIST = r"\d{1,3}\b(?:\s*(?:,|-|and|,\s*and)\s*(?:nos?\b\W*)?\d{1,3}\b)*"
 _NO = r"\b(?:nos?|nr|number)\W{0,2}(?=\d)"
-_MOVEMENTS = re.compile(rf"((?:\b(?:{'|'.join(_ORDINALS)})\b\W+(?:and\W+)?)+)(?:mov|mvm?t)\w*")
+_MOVEMENTS = re.compile(rf"((?:\b(?:{'|'.join(facts.ORDINALS)})\b\W+(?:and\W+)?)+)(?:mov|mvm?t)\w*")
 _ROMANS = re.compile(
     r"(?:[,;:(]|\d|major|minor)\s+(?:((?:[ivx]+\b\.?\s*(?:and|-|,)\s*)+[ivx]+\b)|([ivx]+)\s*(?:\.|\s-))"
 )
@@ -263,10 +53,6 @@ _PARTS = r"(?:(?:\d|[ivx]+)\b(?:\W{1,3}(?:and )?)?)+"
 _ARRANGED = re.compile(
     r"\(?\b(?:arr\.|arrangement|arranged|transcr\.|transcribed)(?: by)? (?!for\b)([a-z][a-z .-]*)\)?"
 )
-_SIGNS = (
-    ("♯", "#"), ("♭", " flat "), ("°", "o"), ("ø", "o"), ("Ø", "O"), ("ł", "l"), ("Ł", "L"), ("æ", "ae"),
-    ("Æ", "Ae"), ("œ", "oe"), ("Œ", "Oe"),
-)  # fmt: skip
 _OPENINGS = "prelude|sinfonia|toccata|fantasia|praeludium|praeambulum"
 _NOISE = re.compile(r"in|the|an?|of|from|de|la|les?|l|d|di|du|et|and|und|on|by|for|complete|-+")
 _COUNT = re.compile(r"\d{1,2}|two|three|four|five|six|eight|ten|twelve")
@@ -292,7 +78,7 @@ def work_id(composer: str, title: str) -> str:
     who, work = _by_name("-".join(names), text)
     work = work or _by_catalogue(names, text) or _by_series(who, text)
     movements = _movements(text)
-    if work and _catalogue(work) in SETS.get(who, "").split():
+    if work and _catalogue(work) in facts.SETS.get(who, "").split():
         numbers = _numbers(text) or movements
         movements = ()
         if not re.search(r"_nos?\d", work):
@@ -355,8 +141,8 @@ def _merge(name: str, spellings: Counter[tuple[str, str]]) -> Merge:
 
 
 def _by_name(who: str, text: str) -> tuple[str, str]:
-    """Find the title among `NAMES`: the composer, corrected where needed, and the work or nothing."""
-    for composers, pattern, work in NAMES:
+    """Find the title among `facts.NAMES`: the composer, corrected where needed, and the work or nothing."""
+    for composers, pattern, work in facts.NAMES:
         if re.fullmatch(composers, who) and re.search(pattern, text):
             owner, colon, rest = work.rpartition(":")
             return (owner if colon else who), rest
@@ -384,8 +170,8 @@ def _by_catalogue(names: Sequence[str], text: str) -> str:
 
 
 def _by_series(who: str, text: str) -> str:
-    """Find the number of "Scherzo No. 3" or "Sonata 3" in `SERIES`."""
-    for composer, pattern, members in SERIES:
+    """Find the number of "Scherzo No. 3" or "Sonata 3" in `facts.SERIES`."""
+    for composer, pattern, members in facts.SERIES:
         if composer == who and re.search(pattern, text):
             count = _numbers(text) or tuple(int(n) for n in re.findall(rf"{pattern} (\d{{1,2}})\b", text))
             if len(count) == 1 and count[0] in members:
@@ -400,7 +186,7 @@ def _by_words(text: str) -> str:
     if (roman := _ROMANS.search(bare)) and roman.start() > 0:
         bare = bare[: roman.start()]  # the tempo behind "I." is decoration
     bare = re.sub(rf"{_NO}(\d+)", r" no\1 ", _KEY.sub(" ", bare))
-    for genre, pattern in GENRES.items():
+    for genre, pattern in facts.GENRES.items():
         bare = re.sub(rf"\b(?:{pattern})(?!\w)", partial(_genre_of, genre), bare)
     words = [word for word in re.findall(r"[a-z0-9_-]+", bare) if not _NOISE.fullmatch(word)]
     numbered = any(re.fullmatch(r"no\d+", word) for word in words)
@@ -437,13 +223,13 @@ def _well_tempered(who: str, text: str) -> str:
 
 
 def _schubert_sonata(found: dict[str, tuple[int, ...]], text: str) -> str:
-    """Undo the sheet's counting of Deutsch numbers, see `SCHUBERT_SONATAS`."""
+    """Undo the sheet's counting of Deutsch numbers, see `facts.SCHUBERT_SONATAS`."""
     key, deutsch = _key(text), re.fullmatch(r"d(\d+)", next(iter(found)))
     number = int(deutsch[1]) if deutsch else 0
-    if not key or not number or SCHUBERT_SONATAS.get(number) == key:
+    if not key or not number or facts.SCHUBERT_SONATAS.get(number) == key:
         return ""
-    for track in range(2, MOST_TRACKS + 1):
-        if SCHUBERT_SONATAS.get(number - track + 1) == key:
+    for track in range(2, facts.MOST_TRACKS + 1):
+        if facts.SCHUBERT_SONATAS.get(number - track + 1) == key:
             return f"sonata_d{number - track + 1}_track{track}"
     # no sonata explains it; with the key it cannot be taken for the work that truly has the number
     return f"sonata_d{number}_{key}"
@@ -451,21 +237,21 @@ def _schubert_sonata(found: dict[str, tuple[int, ...]], text: str) -> str:
 
 def _catalogue_numbers(names: Sequence[str], text: str) -> dict[str, tuple[int, ...]]:
     """Map each catalogue number to its Nos.: "Op. 8, Nos. 5 and 12" to {"op8": (5, 12)}."""
-    own = [letter for name in names for letter in CATALOGUES.get(name, ())]
+    own = [letter for name in names for letter in facts.CATALOGUES.get(name, ())]
     letters = "|".join([*own, "opus", "opp?", "bwv", "hwv", "woo", "rv"])
-    same = {old: new for name in names for old, new in SAME_NUMBER.get(name, {}).items()}
+    same = {old: new for name in names for old, new in facts.SAME_NUMBER.get(name, {}).items()}
     found: dict[str, tuple[int, ...]] = {}
     if hoboken := re.search(r"\bhob\W{0,2}([ivx]+)\W{1,3}(\d{1,4})\b", text):
-        return {f"hob{_ROMAN.get(hoboken[1], hoboken[1])}-{int(hoboken[2])}": ()}
+        return {f"hob{facts.ROMAN.get(hoboken[1], hoboken[1])}-{int(hoboken[2])}": ()}
     gap = r"(?:\W*in [a-h][ -]?(?:sharp|flat|b)?[ -]*(?:major|minor)?)?"
     nos_after = rf"(?:\s*/\s*({_LIST})|{gap}\W{{0,3}}{_NO}({_LIST}))?"
     number = rf"(?<![a-z])({letters})\W{{0,3}}(\d{{1,4}}[a-z]?)\b{nos_after}"
     for letter, digits, slash, nos in re.findall(number, text):
-        name = f"{SAME_LETTER.get(letter, letter)}{digits.lstrip('0') or '0'}"
+        name = f"{facts.SAME_LETTER.get(letter, letter)}{digits.lstrip('0') or '0'}"
         name = same.get(name, name)
         found[name] = tuple(sorted({*found.get(name, ()), *_expand(slash or nos)}))
     for letter in own:  # "Op. 90, D. 899" or "K. 9, L. 413": one work, and the composer's own catalogue names it
-        prefix = SAME_LETTER.get(letter, letter)
+        prefix = facts.SAME_LETTER.get(letter, letter)
         mine = {name: nos for name, nos in found.items() if re.fullmatch(rf"{prefix}\d+[a-z]?", name)}
         if mine:
             others = [nos for name, nos in found.items() if name not in mine and nos]
@@ -474,7 +260,7 @@ def _catalogue_numbers(names: Sequence[str], text: str) -> dict[str, tuple[int, 
 
 
 def _genre(text: str, *, plural: bool = False) -> str:
-    for genre, pattern in GENRES.items():
+    for genre, pattern in facts.GENRES.items():
         if match := re.search(rf"\b(?:{pattern})(?!\w)", text):
             return _plural(match[0], genre) if plural else genre
     return ""
@@ -488,7 +274,7 @@ def _plural(word: str, genre: str) -> str:
     """Keep "Preludes, Op. 23" (the set) from being "Prelude, Op. 23" (one of it, unnamed)."""
     if genre == "variations" or not re.search(r"(s|x|i|en)$", word):
         return genre
-    return PLURALS.get(genre) or (f"{genre[:-1]}ies" if genre.endswith("y") else f"{genre}s")
+    return facts.PLURALS.get(genre) or (f"{genre[:-1]}ies" if genre.endswith("y") else f"{genre}s")
 
 
 def _key_place(text: str) -> int | None:
@@ -497,7 +283,7 @@ def _key_place(text: str) -> int | None:
     if match is None:
         return None
     note, sign = match["note"] or match["note2"], match["sign"] or match["sign2"]
-    pitch = PITCH[note] + {"sharp": 1, "flat": -1, "b": -1}.get(sign or "", 0)
+    pitch = facts.PITCH[note] + {"sharp": 1, "flat": -1, "b": -1}.get(sign or "", 0)
     if note == "b" and not sign and match["mode"] in ("moll", "dur"):
         pitch -= 1  # German B is B-flat; B is H
     return 2 * (pitch % 12) + ((match["mode"] or "").startswith(("min", "moll")))
@@ -507,7 +293,7 @@ def _key(text: str) -> str:
     place = _key_place(text)
     if place is None:
         return ""
-    return f"{MINOR[place // 2]}-minor" if place % 2 else f"{MAJOR[place // 2]}-major"
+    return f"{facts.MINOR[place // 2]}-minor" if place % 2 else f"{facts.MAJOR[place // 2]}-major"
 
 
 def _single_by_key(text: str) -> str:
@@ -523,17 +309,17 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _books(text: str) -> tuple[int, ...]:
     match = re.search(r"\b(?:wt[ck]|books?|bk|volumes?|vol)\W*(ii|i|\d)\b(?:\W*(?:and\W*)?(ii|\d)\b)?", text)
-    return tuple(_ROMAN.get(part) or int(part) for part in match.groups() if part) if match else ()
+    return tuple(facts.ROMAN.get(part) or int(part) for part in match.groups() if part) if match else ()
 
 
 def _movements(text: str) -> tuple[int, ...]:
     """Read "First Movement", "1st mov.", "(2nd & 3rd Movements)", "mov. 2", "I. Allegro", "I. and II."."""
     if match := _MOVEMENTS.search(text):
-        return tuple(sorted({_ORDINALS[word] for word in re.findall(r"\w+", match[1]) if word in _ORDINALS}))
+        return tuple(sorted({facts.ORDINALS[word] for word in re.findall(r"\w+", match[1]) if word in facts.ORDINALS}))
     found = re.search(rf"\b(?:movements?|mov|mvm?t)\W{{1,2}}({_PARTS})", text) or _ROMANS.search(text)
     listed = next(filter(None, found.groups()), "") if found else ""
-    parts = [word for word in re.findall(r"\w+", listed) if word in _ROMAN or word.isdigit()]
-    numbers = [_ROMAN.get(word) or int(word) for word in parts]
+    parts = [word for word in re.findall(r"\w+", listed) if word in facts.ROMAN or word.isdigit()]
+    numbers = [facts.ROMAN.get(word) or int(word) for word in parts]
     if "-" in listed and len(numbers) == 2:
         numbers = [*range(numbers[0], numbers[1] + 1)]
     return tuple(sorted(set(numbers)))
@@ -579,7 +365,7 @@ def _catalogue(work: str) -> str:
 def _fold(text: str) -> str:
     """Reduce to lower-case ASCII: no accents or quotes, one kind of dash, signs of music spelled out."""
     text = re.sub(r"(?<=[a-z]{3})(?=[A-Z])", " ", text)  # "SuiteBergamasque"; not "WoO"
-    for sign, spelled in _SIGNS:
+    for sign, spelled in facts.SIGNS:
         text = text.replace(sign, spelled)
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     text = "".join(char for char in text if not unicodedata.combining(char))
@@ -599,7 +385,7 @@ def _surname(name: str) -> str:
     words = re.findall(r"[a-z0-9-]+", _fold(f"{first} {last}" if comma else name).replace(".", " "))
     words = [word for word in words if word not in ("i", "ii", "iii", "jr", "sr")] or ["unknown"]
     initials, surname = "".join(word[0] for word in words[:-1]), words[-1]
-    known = NAMESAKES.get(surname, (initials,))
+    known = facts.NAMESAKES.get(surname, (initials,))
     return _slug(surname if not initials or initials in known else f"{surname}-{initials}")
 
 

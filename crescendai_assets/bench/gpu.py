@@ -1,0 +1,137 @@
+"""The embedding pipeline on a GPU, with an encoder of MuQ-large's size and random weights.
+
+Against the forward pass alone, and against the plain loop that most people would write first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from crescendai_assets.bench.corpus import audio_partition, forget_embeddings, segments_in_memory
+from crescendai_assets.bench.measure import (
+    Figure,
+    Target,
+    WatchedChildren,
+    in_fresh_process,
+    interleaved,
+    pair_ratios,
+    peak_mb,
+    seconds,
+)
+from crescendai_assets.bench.pipeline import EXCLUDED, encode_all, in_batches, pipeline_seconds, warm_up
+
+_LARGE = {"depth": 12, "ffn": 4096, "conv_dim": 512}
+_EACH = 8
+"""Segments a recording."""
+_DISTINCT = 8
+"""Recordings that are files of their own; the others are links to them, and the bare pass repeats their batches."""
+_BARE_SECONDS = 20.0
+"""How long the bare pass should take, so that starting up does not count."""
+_MOST_RECORDINGS = 160
+
+_BARE = (
+    "embedding a partition with a MuQ-large sized encoder (random weights, bf16), throughput as a share of the bare "
+)
+_PLAIN = "the same, times faster than the plain loop (decode, one fp32 forward a segment, torch.save)"
+_GPU_MEMORY = "most GPU memory held while embedding, weights included"
+_HOST_MEMORY = "most host memory held while embedding: the run itself, and its largest decoder in `decoder_mb`"
+
+
+def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
+    """Throughput against bare forward and plain loop, and peak memory; skipped where there is no CUDA device."""
+    import torch
+
+    bare = _BARE + "forward pass on the same batches in memory"
+    if not torch.cuda.is_available():
+        for name, what in (
+            ("gpu.bare", bare),
+            ("gpu.plain", _PLAIN),
+            ("gpu.memory", _GPU_MEMORY),
+            ("gpu.host_memory", _HOST_MEMORY),
+        ):
+            yield Figure(name, what, None, skipped="no CUDA device")
+        return
+
+    from crescendai_assets.sample.encoder import write_encoder
+
+    checkpoint = write_encoder(folder / "encoder", **_LARGE)
+    encoder, exact = _encoder(checkpoint, "bf16"), _encoder(checkpoint, "fp32")
+    first = audio_partition(folder / "first", _DISTINCT, _EACH * 30.0)
+    paths = sorted(first.audio.glob("*.wav"))
+    batches = in_batches(segments_in_memory(paths), encoder.batch_size)
+    warm_up(encoder, batches[0])
+    warm_up(exact, batches[0][:1])
+    once = seconds(encode_all, encoder, batches)
+    repeats = 1 if quick else max(1, min(_MOST_RECORDINGS // _DISTINCT, round(_BARE_SECONDS / once)))
+
+    partition = audio_partition(folder / "data", repeats * _DISTINCT, _EACH * 30.0, distinct=_DISTINCT)
+    plain_folder = folder / "plain"
+    plain_folder.mkdir()
+    taken = interleaved(
+        {
+            "pipeline": partial(pipeline_seconds, partition, encoder),
+            "bare": partial(seconds, encode_all, encoder, batches * repeats),
+            "plain": partial(seconds, _plain_loop, paths, exact, plain_folder),
+        },
+        1 if quick else 3,
+    )
+    counts = {"segments": repeats * _DISTINCT * _EACH, "batch": encoder.batch_size, "excluded": EXCLUDED}
+    ratio, facts = pair_ratios(taken["bare"], taken["pipeline"])
+    yield Figure("gpu.bare", bare, ratio, Target("at least", 0.9), facts={**facts, **counts})
+    # the plain loop takes long: it does part of the segments, and its time is scaled up
+    ratio, facts = pair_ratios([repeats * t for t in taken["plain"]], taken["pipeline"])
+    timed = {"plain_segments": _DISTINCT * _EACH}
+    yield Figure("gpu.plain", _PLAIN, ratio, Target("at least", 5), facts={**facts, **counts, **timed})
+
+    del encoder, exact
+    torch.cuda.empty_cache()
+    forget_embeddings(partition)
+    peaks = in_fresh_process(peaks_of_run, str(folder / "data"), str(checkpoint))
+    yield Figure("gpu.memory", _GPU_MEMORY, peaks["gpu_mb"], unit="MB", facts=counts)
+    yield Figure(
+        "gpu.host_memory",
+        _HOST_MEMORY,
+        peaks["host_mb"],
+        unit="MB",
+        facts={**counts, "decoder_mb": round(peaks["decoder_mb"])},
+    )
+
+
+def peaks_of_run(root: str, checkpoint: str) -> dict[str, float]:
+    """Embed a partition in this process and say how much memory that took at most, MB."""
+    import torch
+
+    from crescendai_assets.bench.corpus import YEAR
+    from crescendai_assets.lake.layout import open_lake
+
+    encoder = _encoder(Path(checkpoint), "bf16")
+    with WatchedChildren() as children:
+        pipeline_seconds(open_lake(root).tier("maestro").partition(YEAR), encoder)
+    return {
+        "gpu_mb": torch.cuda.max_memory_reserved() / 1e6,
+        "host_mb": peak_mb(),
+        "decoder_mb": children.peak_mb,
+    }
+
+
+def _encoder(checkpoint: Path, precision: Any) -> Any:
+    from crescendai_assets.embeddings.identity import EncoderSpec
+    from crescendai_assets.embeddings.muq import MuQEncoder
+
+    return MuQEncoder(EncoderSpec(str(checkpoint), precision=precision, device="cuda"))
+
+
+def _plain_loop(paths: Sequence[Path], encoder: Any, folder: Path) -> None:
+    import torch
+
+    from crescendai_assets.audio.decode import load_audio
+    from crescendai_assets.audio.segments import SegmentRule
+
+    for path in paths:
+        audio, _ = load_audio(path)
+        for index, (start, stop) in enumerate(SegmentRule().bounds(len(audio))):
+            (embedding,) = encoder.encode([audio[start:stop]])
+            torch.save(embedding, folder / f"{path.stem}_seg{index:03d}.pt")

@@ -1,0 +1,89 @@
+"""The embedding pipeline on the processor: decode, forward, write and commit, against the forward pass alone."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from crescendai_assets.bench.corpus import audio_partition, forget_embeddings, segments_in_memory
+from crescendai_assets.bench.measure import Figure, Target, interleaved, pair_ratios, seconds
+from crescendai_assets.lake.layout import Partition
+
+EXCLUDED = "loading of weights, first forward, making of recordings and their tables"
+
+
+def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
+    """Throughput of `embed_partition` as a share of `encode` on the same segments held in memory."""
+    from crescendai_assets.embeddings.identity import EncoderSpec
+    from crescendai_assets.embeddings.muq import MuQEncoder
+    from crescendai_assets.sample.encoder import write_encoder
+
+    recordings, each, pairs = (2, 2, 1) if quick else (8, 6, 3)
+    # about half a second a segment on two cores
+    checkpoint = write_encoder(folder / "encoder", depth=4, ffn=256, conv_dim=8)
+    encoder = MuQEncoder(EncoderSpec(str(checkpoint), device="cpu"))
+    partition = audio_partition(folder / "data", recordings, each * 30.0)
+    segments = segments_in_memory(sorted(partition.audio.glob("*.wav")))
+    batches = in_batches(segments, encoder.batch_size)
+    warm_up(encoder, batches[0])
+    taken = interleaved(
+        {
+            "pipeline": partial(pipeline_seconds, partition, encoder),
+            "bare": partial(seconds, encode_all, encoder, batches),
+        },
+        pairs,
+    )
+    ratio, facts = pair_ratios(taken["bare"], taken["pipeline"])
+    yield Figure(
+        "pipeline.cpu",
+        "embedding a partition (decode, forward, write, commit), throughput as a share of the bare forward pass on the "
+        "same batches in memory; small random MuQ on CPU",
+        ratio,
+        Target("at least", 0.95),
+        facts={**facts, "segments": len(segments), "recordings": recordings, "excluded": EXCLUDED},
+    )
+
+
+def in_batches(segments: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Segments so many at a time."""
+    return [segments[i : i + size] for i in range(0, len(segments), size)]
+
+
+def warm_up(encoder: Any, batch: Sequence[Any]) -> None:
+    """Load the weights and encode once; what libraries print meanwhile must not stand among the figures."""
+    with redirect_stdout(sys.stderr):
+        encoder.encode(batch)
+
+
+def encode_all(encoder: Any, batches: Sequence[Sequence[Any]]) -> None:
+    """The bare forward pass: nothing is read or written."""
+    for batch in batches:
+        encoder.encode(batch)
+
+
+def pipeline_seconds(partition: Partition, encoder: Any) -> float:
+    """Embed a partition from nothing; how long that took.
+
+    Args:
+        partition: From `corpus.audio_partition`.
+        encoder: Its weights already loaded.
+
+    Raises:
+        RuntimeError: A recording failed, so that the time would mean nothing.
+    """
+    from crescendai_assets.audio.segments import SegmentRule
+    from crescendai_assets.embeddings.pipeline import embed_partition
+    from crescendai_assets.sources.locate import AudioFiles
+
+    forget_embeddings(partition)
+    started = time.perf_counter()
+    report = embed_partition(partition, encoder, AudioFiles(partition.tier), SegmentRule())
+    taken = time.perf_counter() - started
+    if report.failures or not report.succeeded:
+        raise RuntimeError(report.failures[0].message if report.failures else "nothing was embedded")
+    return taken

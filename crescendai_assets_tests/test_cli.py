@@ -1,0 +1,333 @@
+"""The `crescendai` command as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from crescendai_assets import doctor
+from crescendai_assets.cli import main
+from crescendai_assets.doctor import Finding
+from crescendai_assets.embeddings.identity import read_identity
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.journal import open_journal
+from crescendai_assets.lake.layout import Lake, Partition
+from crescendai_assets.lake.schemas import EMBEDDINGS
+from crescendai_assets.sample.encoder import write_encoder
+from crescendai_assets.sources.citations import bibtex_key, read_sources
+from crescendai_assets_tests.maestro_folder import Take, write_catalogue, write_folder
+from crescendai_assets_tests.process import cut_year, embed_year
+
+TAKES = (Take(2004, "a_01", seconds=35.0), Take(2006, "b_02", seconds=6.0))
+COMMAND = Path(sys.executable).with_name("crescendai")
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two encoders that are not the same."""
+    folder = tmp_path_factory.mktemp("encoders")
+    return write_encoder(folder / "one"), write_encoder(folder / "two", seed=1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, encoders: tuple[Path, Path]) -> Path:
+    """A source, and a lake in which 2004 is done with the first encoder; copied by the tests, not changed."""
+    folder = tmp_path_factory.mktemp("made")
+    write_folder(folder / "maestro", TAKES)
+    cut_year(folder / "data", folder / "maestro", "2004")
+    embed_year(folder / "data", folder / "maestro", encoders[0], "2004")
+    return folder
+
+
+@pytest.fixture
+def maestro(tmp_path: Path, made: Path) -> Path:
+    return Path(shutil.copytree(made / "maestro", tmp_path / "maestro"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, root: Path, maestro: Path) -> None:
+    """Only what a test sets: no source, no set, no encoder of the machine it runs on."""
+    for name in list(os.environ):
+        if name.startswith(("CRESCENDAI_", "MAESTRO_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CRESCENDAI_DATA", str(root))
+    monkeypatch.setenv("CRESCENDAI_DEVICE", "cpu")
+    monkeypatch.setenv("MAESTRO_DIR", str(maestro))
+
+
+@pytest.fixture
+def embedded(root: Path, made: Path) -> Partition:
+    """2004, done."""
+    shutil.copytree(made / "data", root)
+    return Lake(root).tier("maestro").partition("2004")
+
+
+def run(*arguments: str, answer: str | None = None) -> Result:
+    return CliRunner().invoke(main, arguments, input=answer)
+
+
+def output(*arguments: str) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refused(result: Result) -> str:
+    """The message of a command that stopped with one, and with no trace."""
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    assert "Error: " in result.output
+    return result.output
+
+
+# ------------------------------------------------------------------------------------------------ doctor
+
+
+def say(monkeypatch: pytest.MonkeyPatch, *findings: Finding) -> None:
+    monkeypatch.setattr(doctor, "diagnose", lambda root, *, environ, online: list(findings))
+
+
+def test_the_doctor_says_what_is_missing_and_what_to_do_and_exits_with_1(monkeypatch: pytest.MonkeyPatch):
+    say(monkeypatch, Finding("python", "ok", "3.11.7"), Finding("disk", "missing", "2 GB free", "Make [room]."))
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "ok" in result.output
+    assert "2 GB free" in result.output
+    assert "-> Make [room]." in result.output
+
+
+def test_a_doctor_that_only_warns_exits_with_0(monkeypatch: pytest.MonkeyPatch):
+    say(monkeypatch, Finding("gpu", "warn", "none", "Be patient."))
+    assert "Be patient." in output("doctor")
+
+
+def test_the_doctor_answers_in_json_with_the_same_exit_status(monkeypatch: pytest.MonkeyPatch):
+    say(monkeypatch, Finding("disk", "missing", "2 GB free", "Make room."))
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.output) == [
+        {"name": "disk", "status": "missing", "found": "2 GB free", "advice": "Make room."}
+    ]
+
+
+def test_the_doctor_speaks_without_rich(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    say(monkeypatch, Finding("package rich", "missing", "not installed", "Install it."))
+    assert "missing  package rich: not installed  Install it." in run("doctor").output
+
+
+def test_the_doctor_names_a_root_that_is_no_folder_and_goes_on(monkeypatch: pytest.MonkeyPatch):
+    say(monkeypatch, Finding("python", "ok", "3.11.7"))
+    result = run("doctor", "--root", "s3://bucket/data")
+    assert result.exit_code == 1
+    assert "work needs a local folder" in result.output
+    assert "3.11.7" in result.output
+
+
+def test_the_real_doctor_looks_at_this_machine(monkeypatch: pytest.MonkeyPatch, encoders: tuple[Path, Path]):
+    monkeypatch.setenv("CRESCENDAI_MUQ_CHECKPOINT", str(encoders[0]))
+    findings = {one["name"]: one["status"] for one in json.loads(run("doctor", "--json").output)}
+    assert findings["python"] == findings["muq checkpoint"] == "ok"
+
+
+# ------------------------------------------------------------------------------------------------ status
+
+
+def partitions(*arguments: str) -> dict[str, Any]:
+    return {found["partition"]: found for found in json.loads(output("status", "--json", *arguments))["partitions"]}
+
+
+def test_status_before_anything_says_what_is_to_come_by_year(root: Path):
+    text = output("status", "maestro")
+    assert "2004" in text
+    assert "2006" in text
+    assert "embeddings to come: 3 rows" in text
+    assert "time assumed: 8.5 s for a segment of 30 s, MuQ-large on 2 CPU cores" in text
+    assert not root.exists()
+
+
+def test_status_answers_in_json_with_every_field(root: Path):
+    document = json.loads(output("status", "--json"))
+    assert document["root"] == str(root)
+    first = document["partitions"][0]
+    assert (first["tier"], first["partition"]) == ("maestro", "2004")
+    assert [stage["stage"] for stage in first["stages"]] == ["recordings", "segments", "embeddings"]
+    assert first["stages"][2]["rows_to_come"] == 2
+    assert first["stages"][0]["seconds_to_come"] is None
+
+
+def test_status_after_embeddings_says_what_is_done_and_by_which_encoder(embedded: Partition):
+    found = partitions()
+    assert [stage["done"] for stage in found["2004"]["stages"]] == [1, 1, 1]
+    assert found["2006"]["stages"][2]["estimate"].startswith("measured: ")
+    text = output("status")
+    assert "UNTRAINED" in text
+    assert "times real time on cpu in the last run (2004)" in text
+
+
+def test_status_of_all_done_says_so(embedded: Partition, maestro: Path):
+    write_catalogue(maestro, TAKES[:1])
+    assert "Nothing is left to do" in output("status")
+
+
+def test_status_shows_failures_by_class(root: Path, maestro: Path):
+    path = maestro / "2004" / "a_01.wav"
+    path.write_bytes(path.read_bytes()[:2000])
+    cut_year(root, maestro, "2004")
+    text = output("status")
+    assert "1 permanent" in text
+    assert "failures/<asset>.jsonl" in text
+    assert partitions()["2004"]["stages"][1]["failed"] == {"permanent": 1}
+
+
+def test_status_takes_another_root_and_another_set(embedded: Partition, root: Path, tmp_path: Path):
+    assert partitions("--root", str(tmp_path / "elsewhere"))["2004"]["stages"][0]["done"] == 0
+    assert partitions("--root", str(root))["2004"]["stages"][2]["done"] == 1
+    assert partitions("--set", "other")["2004"]["stages"][2]["done"] == 0
+
+
+def test_status_without_a_source_and_without_tables_says_how_to_begin(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("MAESTRO_DIR")
+    assert "no source is set; `crescendai doctor`" in output("status")
+
+
+def test_status_of_a_tier_that_is_not_there_yet_is_refused():
+    assert "not part of this version yet" in refused(run("status", "youtube"))
+
+
+def test_a_damaged_catalogue_is_told_without_a_trace(maestro: Path):
+    (maestro / "maestro-v3.0.0.json").write_text("{")
+    assert "maestro-v3.0.0.json: damaged" in refused(run("status"))
+
+
+def test_a_root_that_is_an_address_is_told_without_a_trace():
+    assert "work needs a local folder" in refused(run("status", "--root", "s3://bucket/data"))
+
+
+def test_the_installed_command_shows_status_and_loads_no_torch(embedded: Partition):
+    done = subprocess.run([COMMAND, "status", "maestro"], capture_output=True, text=True, check=True, timeout=60)
+    assert "UNTRAINED" in done.stdout
+    assert done.stderr == ""
+    code = (
+        "import sys; from crescendai_assets.cli import main; main(['status'], standalone_mode=False); "
+        "sys.exit(' '.join({'torch', 'dagster', 'muq', 'pandas', 'transformers'} & sys.modules.keys()))"
+    )
+    quiet = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert quiet.stderr.strip() == ""
+
+
+def test_the_installed_command_tells_bad_news_on_stderr_with_status_1(maestro: Path):
+    (maestro / "maestro-v3.0.0.json").unlink()
+    done = subprocess.run([COMMAND, "status"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+    assert "point MAESTRO_DIR at MAESTRO's own folder" in done.stderr
+
+
+# ------------------------------------------------------------------------------------- embeddings reset
+
+
+def test_reset_says_what_it_removes_and_asks_first(embedded: Partition):
+    result = run("embeddings", "reset", "maestro", answer="n\n")
+    assert result.exit_code == 1
+    assert str(embedded.embedding_folder) in result.output
+    assert "2 embeddings" in result.output
+    assert "2 rows of 1 partitions (2004)" in result.output
+    assert "Remove all of it?" in result.output
+    assert len(list(embedded.embedding_folder.glob("*.pt"))) == 2
+
+
+def test_after_a_reset_another_encoder_can_start(
+    embedded: Partition, root: Path, maestro: Path, encoders: tuple[Path, Path]
+):
+    with pytest.raises(SetupError, match="another encoder"):
+        embed_year(root, maestro, encoders[1], "2004")
+    before = read_identity(embedded.embedding_folder)
+    result = run("embeddings", "reset", "maestro", answer="y\n")
+    assert "Removed 2 embeddings" in result.output
+    assert not embedded.embedding_folder.exists()
+    assert not embedded.stage("embeddings").table.exists()
+    assert partitions()["2004"]["stages"][2]["new"] == 1
+    report = embed_year(root, maestro, encoders[1], "2004")
+    assert (report.rows, report.succeeded) == (2, 1)
+    after = read_identity(embedded.embedding_folder)
+    assert before
+    assert after
+    assert before.digest != after.digest
+
+
+def test_reset_refuses_while_a_run_is_writing(embedded: Partition):
+    files = embedded.stage("embeddings")
+    with open_journal(files, EMBEDDINGS, "embeddings"):
+        assert "another run (process" in refused(run("embeddings", "reset", "maestro", "--yes"))
+    assert len(list(embedded.embedding_folder.glob("*.pt"))) == 2
+    assert files.table.exists()
+
+
+def test_reset_removes_the_set_it_is_asked_for(embedded: Partition, root: Path, monkeypatch: pytest.MonkeyPatch):
+    other = Lake(root).tier("maestro", "other").embeddings()
+    other.mkdir()
+    (other / "x_seg000.pt").write_bytes(b"x")
+    monkeypatch.setenv("CRESCENDAI_EMBEDDING_SET", "other")
+    assert "Removed 1 embeddings" in output("embeddings", "reset", "maestro", "--yes")
+    assert not other.exists()
+    assert embedded.embedding_folder.exists()
+
+
+def test_reset_with_nothing_to_remove_says_so_and_does_not_ask():
+    assert "Nothing to remove" in output("embeddings", "reset", "maestro")
+
+
+def test_the_refusal_of_another_encoder_names_the_reset_of_its_own_set(
+    embedded: Partition, encoders: tuple[Path, Path]
+):
+    from crescendai_assets.embeddings.identity import EncoderSpec, claim_folder, identify
+
+    one, two = (identify(EncoderSpec(checkpoint=str(folder), device="cpu")) for folder in encoders)
+    folder = Lake(embedded.tier.folder.parent).tier("maestro", "other").embeddings()
+    claim_folder(folder, one, "maestro")
+    with pytest.raises(SetupError, match="crescendai embeddings reset maestro --set other`"):
+        claim_folder(folder, two, "maestro")
+
+
+# -------------------------------------------------------------------------------------------- cite, rest
+
+
+def test_cite_gives_bibtex_of_every_source_with_balanced_braces():
+    text = output("cite")
+    assert text.count("{") == text.count("}")
+    for source in read_sources():
+        assert f"{{{bibtex_key(source)}," in text
+
+
+def test_cite_gives_the_licences_as_a_table():
+    lines = output("cite", "--licences").splitlines()
+    assert lines[0].startswith("| licence")
+    assert len(lines) == 2 + len(read_sources())
+
+
+def test_the_version_is_that_of_the_package():
+    from importlib.metadata import version
+
+    assert version("crescendai-assets") in output("--version")
+
+
+def test_an_unknown_tier_is_refused_with_those_there_are():
+    result = run("embeddings", "reset", "maestroo")
+    assert result.exit_code == 2
+    assert "'competition', 'maestro'" in result.output
