@@ -60,8 +60,9 @@ def stage_metadata(report: StageReport, options: Options) -> Metadata:
     """Counts of a run: what was new, skipped, stale, failed; how fast."""
     plan = report.plan
     metadata: Metadata = {
-        "dagster/partition_row_count": report.rows,
         "summary": report.summary(),
+        **({"failures": failure_table(report.failures)} if report.failures else {}),
+        "dagster/partition_row_count": report.rows,
         "new": len(plan.new),
         "stale": len(plan.stale),
         "skipped_up_to_date": len(plan.done),
@@ -79,8 +80,6 @@ def stage_metadata(report: StageReport, options: Options) -> Metadata:
         metadata["times_real_time"] = round(report.audio_seconds / report.seconds, 1)
     if plan.removed:
         metadata["removed_recordings"] = dg.MetadataValue.json(list(plan.removed[:SHOWN_FAILURES]))
-    if report.failures:
-        metadata["failures"] = failure_table(report.failures)
     return metadata
 
 
@@ -92,7 +91,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def failure_table(failures: Sequence[Failure]) -> Any:
     """The failure ledger, worst first to be read."""
-    keys = ("recording_id", "error_class", "message", "attempts", "retry_at")
+    keys = ("error_class", "message", "recording_id", "attempts", "retry_at")
     return rows_table([{k: getattr(f, k) for k in keys} for f in failures[:SHOWN_FAILURES]])
 
 

@@ -26,8 +26,11 @@ VARIABLES = (
     "CRESCENDAI_DATA",
     "MAESTRO_DIR",
     "MAESTRO_ZIP",
+    "MAESTRO_PERFORMERS",
     "CRESCENDAI_MUQ_CHECKPOINT",
     "CRESCENDAI_MUQ_REVISION",
+    "CRESCENDAI_EMBEDDING_SET",
+    "CRESCENDAI_DEVICE",
     "CRESCENDAI_EXECUTOR",
 )
 
@@ -66,12 +69,12 @@ def check_dagster_home(value: str) -> Finding:
 
 
 def check_data(value: str) -> Finding:
-    """The data root: a folder, or an address of a remote store."""
+    """The data root: a local folder."""
     name = "CRESCENDAI_DATA"
     if not value:
         return Finding(name, "ok", "not set: ./data of the folder where a command starts")
     if "://" in value:
-        return Finding(name, "ok", f"{value} (a remote store; not looked at)")
+        return Finding(name, "missing", f"{value} is an address", "Work needs a local folder; publish from there.")
     data = Path(value).expanduser()
     if data.exists() and not data.is_dir():
         return Finding(name, "missing", f"{data} is not a folder", "Set it to a folder.")

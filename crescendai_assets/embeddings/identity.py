@@ -131,7 +131,7 @@ def locate_checkpoint(spec: EncoderSpec) -> tuple[Path, str]:
     Raises:
         SetupError: It is not cached and cannot be downloaded.
     """
-    local = Path(spec.checkpoint)
+    local = Path(spec.checkpoint).expanduser()
     if local.is_dir():
         weights = sorted(p for p in local.iterdir() if p.suffix in {".safetensors", ".bin", ".json"})
         return local, "sha256:" + fingerprint({p.name: sha256_file(p) for p in weights})

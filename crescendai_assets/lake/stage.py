@@ -94,8 +94,9 @@ class StageReport:
             waiting = f", {len(self.plan.waiting)} failed before and wait" if self.plan.waiting else ""
             return f"up to date: {self.rows} rows, {len(self.plan.done)} recordings, nothing to do{waiting}"
         return (
-            f"{self.succeeded} recordings done ({len(self.plan.new)} new, {len(self.plan.stale)} stale), "
-            f"{self.failed_now} failed, {len(self.plan.done)} were up to date; {self.rows} rows, {self.seconds:.1f} s"
+            f"{self.succeeded} of {len(self.plan.pending)} recordings done ({len(self.plan.new)} new, "
+            f"{len(self.plan.stale)} stale), {self.failed_now} failed, {len(self.plan.done)} were up to date; "
+            f"{self.rows} rows, {self.seconds:.1f} s"
         )
 
 

@@ -493,8 +493,8 @@ def test_a_dagster_home_that_will_not_do_says_why(tmp_path, value, status, found
     assert "export DAGSTER_HOME" in finding.advice
 
 
-def test_the_data_root_may_be_remote_or_absent_but_not_a_file_nor_relative(tmp_path):
-    assert settings.check_data("s3://bucket/data").status == "ok"
+def test_the_data_root_may_be_absent_but_not_remote_nor_a_file_nor_relative(tmp_path):
+    assert settings.check_data("s3://bucket/data").status == "missing"
     assert "will be made" in settings.check_data(str(tmp_path / "new")).found
     (tmp_path / "file").touch()
     assert settings.check_data(str(tmp_path / "file")).status == "missing"

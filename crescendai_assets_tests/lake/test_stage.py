@@ -81,7 +81,7 @@ def test_only_new_and_stale_recordings_are_done(source):
     report = source.run()
     assert source.tried == ["b", "d"]
     assert (report.plan.new, report.plan.stale, report.plan.done) == (("d",), ("b",), ("a", "c"))
-    assert "2 recordings done (1 new, 1 stale), 0 failed, 2 were up to date; 4 rows" in report.summary()
+    assert "2 of 2 recordings done (1 new, 1 stale), 0 failed, 2 were up to date; 4 rows" in report.summary()
 
 
 def test_work_is_not_called_when_nothing_is_wanted(year):
