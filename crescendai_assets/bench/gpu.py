@@ -6,11 +6,12 @@ Against the forward pass alone, and against the plain loop that most people woul
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crescendai_assets.bench.corpus import audio_partition, forget_embeddings, segments_in_memory
+from crescendai_assets.bench.corpus import audio_partition, segments_in_memory
 from crescendai_assets.bench.measure import (
     Figure,
     Target,
@@ -32,27 +33,35 @@ _BARE_SECONDS = 20.0
 """How long the bare pass should take, so that starting up does not count."""
 _MOST_RECORDINGS = 160
 
-_BARE = (
+_BARE = Figure(
+    "gpu.bare",
     "embedding a partition with a MuQ-large sized encoder (random weights, bf16), throughput as a share of the bare "
+    "forward pass on the same batches in memory",
+    None,
+    Target("at least", 0.9),
 )
-_PLAIN = "the same, times faster than the plain loop (decode, one fp32 forward a segment, torch.save)"
-_GPU_MEMORY = "most GPU memory held while embedding, weights included"
-_HOST_MEMORY = "most host memory held while embedding: the run itself, and its largest decoder in `decoder_mb`"
+_PLAIN = Figure(
+    "gpu.plain",
+    "the same, times faster than the plain loop (decode, one fp32 forward a segment, torch.save)",
+    None,
+    Target("at least", 5),
+)
+_GPU_MEMORY = Figure("gpu.memory", "most GPU memory held while embedding, weights included", None, unit="MB")
+_HOST_MEMORY = Figure(
+    "gpu.host_memory",
+    "most host memory of the run's own process while embedding; of its largest decoder in decoder_mb",
+    None,
+    unit="MB",
+)
 
 
 def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     """Throughput against bare forward and plain loop, and peak memory; skipped where there is no CUDA device."""
     import torch
 
-    bare = _BARE + "forward pass on the same batches in memory"
     if not torch.cuda.is_available():
-        for name, what in (
-            ("gpu.bare", bare),
-            ("gpu.plain", _PLAIN),
-            ("gpu.memory", _GPU_MEMORY),
-            ("gpu.host_memory", _HOST_MEMORY),
-        ):
-            yield Figure(name, what, None, skipped="no CUDA device")
+        for figure in (_BARE, _PLAIN, _GPU_MEMORY, _HOST_MEMORY):
+            yield replace(figure, skipped="no CUDA device")
         return
 
     from crescendai_assets.sample.encoder import write_encoder
@@ -80,24 +89,16 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     )
     counts = {"segments": repeats * _DISTINCT * _EACH, "batch": encoder.batch_size, "excluded": EXCLUDED}
     ratio, facts = pair_ratios(taken["bare"], taken["pipeline"])
-    yield Figure("gpu.bare", bare, ratio, Target("at least", 0.9), facts={**facts, **counts})
+    yield replace(_BARE, measured=ratio, facts={**facts, **counts})
     # the plain loop takes long: it does part of the segments, and its time is scaled up
     ratio, facts = pair_ratios([repeats * t for t in taken["plain"]], taken["pipeline"])
-    timed = {"plain_segments": _DISTINCT * _EACH}
-    yield Figure("gpu.plain", _PLAIN, ratio, Target("at least", 5), facts={**facts, **counts, **timed})
+    yield replace(_PLAIN, measured=ratio, facts={**facts, **counts, "plain_segments": _DISTINCT * _EACH})
 
     del encoder, exact
     torch.cuda.empty_cache()
-    forget_embeddings(partition)
     peaks = in_fresh_process(peaks_of_run, str(folder / "data"), str(checkpoint))
-    yield Figure("gpu.memory", _GPU_MEMORY, peaks["gpu_mb"], unit="MB", facts=counts)
-    yield Figure(
-        "gpu.host_memory",
-        _HOST_MEMORY,
-        peaks["host_mb"],
-        unit="MB",
-        facts={**counts, "decoder_mb": round(peaks["decoder_mb"])},
-    )
+    yield replace(_GPU_MEMORY, measured=peaks["gpu_mb"], facts=counts)
+    yield replace(_HOST_MEMORY, measured=peaks["host_mb"], facts={**counts, "decoder_mb": round(peaks["decoder_mb"])})
 
 
 def peaks_of_run(root: str, checkpoint: str) -> dict[str, float]:

@@ -91,7 +91,7 @@ def _only_partition(context: dg.AssetCheckExecutionContext) -> str:
     if context.has_partition_key or context.has_partition_key_range:
         keys = context.partition_keys
         if len(keys) == 1:
-            return keys[0]
+            return str(keys[0])
     raise SetupError(
         "a check looks at one partition: launch one run a partition, not a range or the whole asset at once"
     )

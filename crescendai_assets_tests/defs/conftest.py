@@ -26,6 +26,14 @@ def tiny_encoder(tmp_path_factory) -> Path:
     return write_encoder(tmp_path_factory.mktemp("tiny") / "muq", depth=1, ffn=16, conv_dim=2)
 
 
+def told(result: dg.ExecuteInProcessResult) -> str:
+    """What a failed run shows the user."""
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    data = failure.step_failure_data.user_failure_data
+    assert data is not None, "a stack trace is shown instead of a sentence"
+    return str(data.description)
+
+
 @dataclass
 class Platform:
     """What a test works on."""

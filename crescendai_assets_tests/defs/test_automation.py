@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 import pytest
 
@@ -17,15 +19,16 @@ class Ticks:
     """Evaluate all conditions again and again, as the daemon does."""
 
     def __init__(self, platform) -> None:
-        self._platform, self._cursor = platform, None
+        self._platform = platform
+        self._cursor: Any = None
 
-    def tick(self) -> dict[str, set[str | None]]:
+    def tick(self) -> dict[str, Any]:
         """What would be requested now: asset -> partition keys."""
         result = dg.evaluate_automation_conditions(
             defs=self._platform.definitions, instance=self._platform.instance, cursor=self._cursor
         )
         self._cursor = result.cursor
-        requested: dict[str, set[str | None]] = {}
+        requested: dict[str, Any] = {}
         for key in self._platform.definitions.resolve_asset_graph().get_all_asset_keys():
             if keys := result.get_requested_partitions(key):
                 requested[key.to_user_string()] = keys

@@ -10,7 +10,7 @@ import pytest
 from crescendai_assets.defs import maestro
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import read_rows
-from crescendai_assets_tests.defs.conftest import ALL_OF_A_YEAR, COMPILED
+from crescendai_assets_tests.defs.conftest import ALL_OF_A_YEAR, COMPILED, told
 from crescendai_assets_tests.maestro_folder import Take, write_audio, write_catalogue
 
 LONG = Take(2011, "MIDI-Unprocessed_02_R1_2011_a", title="Etude Op. 25 No. 1", seconds=65)
@@ -191,8 +191,7 @@ def test_without_a_source_the_asset_fails_with_what_to_set(platform, monkeypatch
         instance=platform.instance,
         raise_on_error=False,
     )
-    (failure,) = [e for e in result.all_events if e.is_step_failure]
-    assert "MAESTRO_DIR" in failure.step_failure_data.user_failure_data.description
+    assert "MAESTRO_DIR" in told(result)
 
 
 def test_done_recordings_stay_done_when_their_audio_is_discarded(platform):

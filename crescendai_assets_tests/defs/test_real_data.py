@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 
-import pytest
-
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets_tests.defs.conftest import ALL_OF_A_YEAR

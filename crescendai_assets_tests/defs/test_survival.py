@@ -185,21 +185,21 @@ def test_a_full_disk_in_the_writer_keeps_what_is_committed(tmp_path, maestro, en
 
     from crescendai_assets.embeddings import store
     from crescendai_assets.lake.errors import SetupError
+    from crescendai_assets.lake.files import write_atomic
 
     partition = cut_year(tmp_path, maestro, "2013")
     written: list[Path] = []
-    real = store.write_atomic
 
     def full_after_three(path: Path, data: bytes) -> None:
         if len(written) >= 3:
             raise SetupError(f"{path}: {os.strerror(errno.ENOSPC)}")
         written.append(path)
-        real(path, data)
+        write_atomic(path, data)
 
     monkeypatch.setattr(store, "write_atomic", full_after_three)
     with pytest.raises(SetupError, match="No space left"):
         embed_year(tmp_path, maestro, encoder, "2013")
     assert len(list(read_rows(partition.stage("embeddings").table))) == 3
-    monkeypatch.setattr(store, "write_atomic", real)
+    monkeypatch.setattr(store, "write_atomic", write_atomic)
     report = embed_year(tmp_path, maestro, encoder, "2013")
     assert (report.succeeded, len(report.plan.done), report.rows) == (5, 3, 8)
