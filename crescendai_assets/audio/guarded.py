@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import inspect
 import os
+import queue
 import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 
 MEMORY_LIMIT = 12 * 1024**3
 """Bytes of address space a child may take: a header that asks for more gets a MemoryError, not the machine."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 TIMEOUT_SECONDS = 900.0
 """How long a child may take for one result; a four-hour file decodes in well under a minute."""
@@ -135,6 +140,42 @@ class GuardedProcess:
             )
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         return RecordingError(f"{what}: the decoder crashed on it ({how}); convert the file or take it out")
+
+
+def guarded_map(
+    work: Callable[[GuardedProcess, Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[tuple[Item, Result | RecordingError]]:
+    """Work on items in a few threads, each with a guarded process of its own.
+
+    Args:
+        work: Gets a process and an item.
+        items: What to work on.
+        workers: Threads.
+
+    Yields:
+        Each item with its result, or with the `RecordingError` it raised, in the order given. Other errors end it.
+    """
+    idle: queue.LifoQueue[GuardedProcess] = queue.LifoQueue()  # last in, first out: a short list starts few processes
+
+    def one(item: Item) -> Result | RecordingError:
+        process = idle.get()
+        try:
+            return work(process, item)
+        except RecordingError as error:
+            return error
+        finally:
+            idle.put(process)
+
+    processes = [GuardedProcess() for _ in range(workers)]
+    for process in processes:
+        idle.put(process)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="guarded")
+    try:
+        yield from zip(items, pool.map(one, items), strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for process in processes:
+            process.close()
 
 
 def _serve(requests: Connection, results: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -117,11 +118,17 @@ def pair_ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float, 
     return statistics.median(ratios), facts
 
 
-def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
+def in_fresh_process(
+    function: Callable[..., Any], *arguments: Any, environment: Mapping[str, str] | None = None
+) -> Any:
     """Call a module-level function in a new interpreter; arguments and result are plain JSON values."""
     call = json.dumps([function.__module__, function.__name__, arguments])
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _CHILD, call], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-W", "ignore", "-c", _CHILD, call],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, **(environment or {})},
     )
     return json.loads(done.stdout.splitlines()[-1])  # libraries may chat before
 

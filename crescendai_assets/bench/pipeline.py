@@ -11,33 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from crescendai_assets.bench.corpus import audio_partition, forget_embeddings, segments_in_memory
-from crescendai_assets.bench.measure import Figure, Target, interleaved, pair_ratios, seconds
+from crescendai_assets.bench.measure import Figure, Target, in_fresh_process, interleaved, pair_ratios, seconds
 from crescendai_assets.lake.layout import Partition
 
 EXCLUDED = "loading of weights, first forward, making of recordings and their tables"
 
 
+_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+"""Threads that wait sleep. On a busy machine they would spin on each other's cores, three times the work, and more so
+in the bare pass: the pipeline's further threads make OpenMP give spinning up. On an idle machine it costs nothing."""
+
+
 def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     """Throughput of `embed_partition` as a share of `encode` on the same segments held in memory."""
-    from crescendai_assets.embeddings.identity import EncoderSpec
-    from crescendai_assets.embeddings.muq import MuQEncoder
-    from crescendai_assets.sample.encoder import write_encoder
-
     recordings, each, pairs = (2, 2, 1) if quick else (8, 6, 3)
-    # about half a second a segment on two cores
-    checkpoint = write_encoder(folder / "encoder", depth=4, ffn=256, conv_dim=8)
-    encoder = MuQEncoder(EncoderSpec(str(checkpoint), device="cpu"))
-    partition = audio_partition(folder / "data", recordings, each * 30.0)
-    segments = segments_in_memory(sorted(partition.audio.glob("*.wav")))
-    batches = in_batches(segments, encoder.batch_size)
-    warm_up(encoder, batches[0])
-    taken = interleaved(
-        {
-            "pipeline": partial(pipeline_seconds, partition, encoder),
-            "bare": partial(seconds, encode_all, encoder, batches),
-        },
-        pairs,
-    )
+    taken = in_fresh_process(times, str(folder), recordings, each, pairs, environment=_PASSIVE)
     ratio, facts = pair_ratios(taken["bare"], taken["pipeline"])
     yield Figure(
         "pipeline.cpu",
@@ -45,8 +33,35 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
         "same batches in memory; small random MuQ on CPU",
         ratio,
         Target("at least", 0.95),
-        facts={**facts, "segments": len(segments), "recordings": recordings, "excluded": EXCLUDED},
+        facts={**facts, "segments": recordings * each, "recordings": recordings, "excluded": EXCLUDED},
     )
+
+
+def times(folder: str, recordings: int, each: int, pairs: int) -> dict[str, list[float]]:
+    """Seconds of pipeline and bare forward pass, by repetition, measured in this process.
+
+    Args:
+        folder: To work in.
+        recordings: In the partition.
+        each: Full segments of each.
+        pairs: Repetitions.
+    """
+    from crescendai_assets.embeddings.identity import EncoderSpec
+    from crescendai_assets.embeddings.muq import MuQEncoder
+    from crescendai_assets.sample.encoder import write_encoder
+
+    # about half a second a segment on two cores
+    checkpoint = write_encoder(Path(folder) / "encoder", depth=4, ffn=256, conv_dim=8)
+    encoder = MuQEncoder(EncoderSpec(str(checkpoint), device="cpu"))
+    partition = audio_partition(Path(folder) / "data", recordings, each * 30.0)
+    segments = segments_in_memory(sorted(partition.audio.glob("*.wav")))
+    batches = in_batches(segments, encoder.batch_size)
+    warm_up(encoder, batches[0])
+    runs = {
+        "pipeline": partial(pipeline_seconds, partition, encoder),
+        "bare": partial(seconds, encode_all, encoder, batches),
+    }
+    return interleaved(runs, pairs)
 
 
 def in_batches(segments: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 import queue
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from crescendai_assets.audio.decode import SAMPLE_RATE, decode, save_audio
-from crescendai_assets.audio.guarded import GuardedProcess
+from crescendai_assets.audio.guarded import GuardedProcess, guarded_map
 from crescendai_assets.lake.errors import RecordingError, SetupError
-from crescendai_assets.lake.files import sha256_file, temporary_name, write_atomic
+from crescendai_assets.lake.files import clear_temporary, no_room, sha256_file, temporary_name, write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Partition, Tier
 from crescendai_assets.lake.schemas import MAESTRO_RECORDINGS
@@ -43,6 +42,7 @@ INHERITED = (
 """Columns of a recording that each of its segments carries."""
 
 _HASHERS = 2
+_GIVE_UP_AFTER = 3
 _COPIERS = 2
 
 
@@ -133,7 +133,7 @@ class ZipSource:
         Raises:
             SetupError: It cannot be reached, is no zip, or holds no catalogue.
         """
-        with self._open() as archive:
+        with RemoteZip(self.url) as archive:
             for name in CATALOGUE_NAMES:
                 if member := self._members.get(name):
                     return read_catalogue(archive.read(member.name), f"{self.url}:{name}")
@@ -145,42 +145,32 @@ class ZipSource:
         return {"bytes": member.size, "crc32": member.crc32} if member else {}
 
     def fetch(self, entries: list[Entry], partition: Partition, known: dict[str, Row]) -> Iterator[Fetched]:
-        """Transfer members one by one, decode each to its working copy and drop the original at once."""
-        tasks: queue.SimpleQueue[Entry] = queue.SimpleQueue()
-        results: queue.SimpleQueue[Fetched | BaseException] = queue.SimpleQueue()
-        stop = threading.Event()
-        for entry in entries:
-            tasks.put(entry)
+        """Transfer members one by one, decode each to its working copy and drop the original at once.
 
-        def copier() -> None:
+        Raises:
+            SetupError: The server failed several recordings in a row; the rest stays untried.
+        """
+        clear_temporary(partition.audio, "")
+        archives: queue.SimpleQueue[RemoteZip] = queue.SimpleQueue()
+
+        def one(worker: GuardedProcess, entry: Entry) -> Row:
+            archive = archives.get()  # a RemoteZip serves one thread at a time
             try:
-                with RemoteZip(self.url) as archive, GuardedProcess() as worker:
-                    while not stop.is_set():
-                        try:
-                            entry = tasks.get_nowait()
-                        except queue.Empty:
-                            return
-                        try:
-                            outcome: Row | RecordingError = self._one(archive, worker, entry, partition, known)
-                        except RecordingError as error:
-                            outcome = error
-                        results.put((entry, outcome))
-            except BaseException as error:  # noqa: BLE001  handed to the caller's thread, which raises it
-                results.put(error)
+                return self._one(archive, worker, entry, partition, known)
+            finally:
+                archives.put(archive)
 
-        threads = [threading.Thread(target=copier, daemon=True) for _ in range(min(_COPIERS, len(entries)))]
-        for thread in threads:
-            thread.start()
-        try:
-            for _ in entries:
-                result = results.get()
-                if isinstance(result, BaseException):
-                    raise result
-                yield result
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
+        in_a_row = 0
+        with ExitStack() as opened:
+            for _ in range(_COPIERS):
+                archives.put(opened.enter_context(RemoteZip(self.url)))
+            for entry, outcome in guarded_map(one, entries, _COPIERS):
+                yield entry, outcome
+                in_a_row = in_a_row + 1 if isinstance(outcome, RecordingError) and outcome.error_class == "retry" else 0
+                if in_a_row == _GIVE_UP_AFTER:
+                    raise SetupError(
+                        f"{in_a_row} recordings in a row could not be fetched, the last: {outcome}. Run again later"
+                    )
 
     def _one(
         self,
@@ -208,19 +198,16 @@ class ZipSource:
             archive.copy(self._members[entry.audio_filename].name, original)
             sha256 = sha256_file(original)
             worker.call(make_working_copy, original, copy, what=f"{self.url}:{entry.audio_filename}")
+        except OSError as error:
+            raise no_room(error, copy) from error
         finally:
             original.unlink(missing_ok=True)
         return {**row, "sha256": sha256}
 
-    @contextmanager
-    def _open(self) -> Iterator[RemoteZip]:
-        with RemoteZip(self.url) as archive:
-            yield archive
-
     @cached_property
     def _members(self) -> dict[str, ZipMember]:
         """Members by their name below the archive's top folder, if it has one."""
-        with self._open() as archive:
+        with RemoteZip(self.url) as archive:
             members = archive.members()
         top = next((n.removesuffix(c) for n in members for c in CATALOGUE_NAMES if n.endswith(c)), "")
         return {name.removeprefix(top): member for name, member in members.items()}

@@ -5,16 +5,13 @@ Which columns a segment inherits from its recording is the tier's to say; cuttin
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from crescendai_assets.audio.decode import SAMPLE_RATE
-from crescendai_assets.audio.guarded import GuardedProcess
+from crescendai_assets.audio.guarded import GuardedProcess, guarded_map
 from crescendai_assets.audio.segments import Analysis, SegmentRule, analyse
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.fingerprints import fingerprint
@@ -125,35 +122,15 @@ def analyse_all(
     recordings: list[Row], audio: AudioFiles, rule: SegmentRule
 ) -> Iterator[tuple[Row, Analysis | RecordingError]]:
     """Measure recordings in guarded processes, a few at once, in the order they were given."""
-    workers: queue.SimpleQueue[GuardedProcess] = queue.SimpleQueue()
-    stop = threading.Event()
 
-    def one(recording: Row) -> Analysis | RecordingError:
-        if stop.is_set():
-            return RecordingError("not reached", "retry")
-        worker = workers.get()
-        try:
-            path = audio.path(recording)
-            analysis: Analysis = worker.call(analyse, path, rule, what=str(path))
-        except RecordingError as error:
-            return error
-        finally:
-            workers.put(worker)
+    def one(worker: GuardedProcess, recording: Row) -> Analysis:
+        path = audio.path(recording)
+        analysis: Analysis = worker.call(analyse, path, rule, what=str(path))
         if not analysis.segments:
-            return RecordingError(_nothing_left(path, analysis, rule))
+            raise RecordingError(_nothing_left(path, analysis, rule))
         return analysis
 
-    with ThreadPoolExecutor(DECODERS) as pool:
-        processes = [GuardedProcess() for _ in range(DECODERS)]
-        for process in processes:
-            workers.put(process)
-        try:
-            yield from zip(recordings, pool.map(one, recordings), strict=True)
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            for process in processes:
-                process.close()
+    yield from guarded_map(one, recordings, DECODERS)
 
 
 def _nothing_left(path: Path, analysis: Analysis, rule: SegmentRule) -> str:

@@ -138,3 +138,32 @@ def test_no_server_at_all_fails_with_the_address(platform):
     done = run(platform, "http://127.0.0.1:9/maestro.zip", ["maestro/recordings"], "2011")
     assert not done["maestro/recordings"].succeeded
     assert "127.0.0.1:9" in done["maestro/recordings"].error
+
+
+def test_a_server_that_fails_three_times_in_a_row_leaves_the_rest_untried(platform, archive, monkeypatch):
+    from crescendai_assets.lake.errors import RecordingError
+    from crescendai_assets.sources.remote_zip import RemoteZip
+
+    tried: list[str] = []
+
+    def fail(_self, name, _target):
+        tried.append(name)
+        raise RecordingError(f"{name}: the connection broke four times; run again later", "retry")
+
+    monkeypatch.setattr(RemoteZip, "copy", fail)
+    monkeypatch.setattr("crescendai_assets.sources.maestro._COPIERS", 1)
+    monkeypatch.setattr("crescendai_assets.sources.maestro._GIVE_UP_AFTER", 1)
+    with serve(archive.parent) as server:
+        done = run(platform, server.url(archive.name), ["maestro/recordings"], "2011")
+    assert not done["maestro/recordings"].succeeded
+    assert "1 recordings in a row could not be fetched" in done["maestro/recordings"].error
+    assert len(read_failures(platform.year("2011").stage("recordings").ledger)) == 1
+
+
+def test_what_a_killed_fetch_left_half_is_cleared(platform, archive):
+    left = platform.year("2011").audio / ".maestro_2011_a_wav.wav.999999-1.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    with serve(archive.parent) as server:
+        run(platform, server.url(archive.name), ["maestro/recordings"], "2011")
+    assert not left.exists()
