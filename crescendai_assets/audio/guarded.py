@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -84,7 +84,7 @@ class GuardedProcess:
                     message, error_class = payload
                     raise RecordingError(f"{what}: {message}", error_class)
                 return
-        except (EOFError, ConnectionError) as error:
+        except (EOFError, OSError) as error:
             raise self._crash(what) from error
         finally:
             if self._child is child:
@@ -153,7 +153,8 @@ def guarded_map(
         workers: Threads.
 
     Yields:
-        Each item with its result, or with the `RecordingError` it raised, in the order given. Other errors end it.
+        Each item with its result, or with the `RecordingError` it raised, as they finish: one that takes long does not
+        keep the others from being committed. Other errors end it.
     """
     idle: queue.LifoQueue[GuardedProcess] = queue.LifoQueue()  # last in, first out: a short list starts few processes
 
@@ -171,7 +172,9 @@ def guarded_map(
         idle.put(process)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="guarded")
     try:
-        yield from zip(items, pool.map(one, items), strict=True)
+        started = {pool.submit(one, item): item for item in items}
+        for future in as_completed(started):
+            yield started.pop(future), future.result()
     finally:
         pool.shutdown(cancel_futures=True)
         for process in processes:
