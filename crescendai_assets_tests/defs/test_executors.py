@@ -26,11 +26,11 @@ def test_an_unknown_executor_is_refused_with_the_known_ones(monkeypatch):
 
 
 def test_embedding_waits_for_the_pool_of_devices_and_fetching_for_its_own():
-    graph = build_definitions().resolve_implicit_global_asset_job_def()
-    pools = {node.name: node.definition.pool for node in graph.nodes}
-    assert pools["maestro__embeddings"] == "gpu"
-    assert pools["maestro__recordings"] == "download"
-    assert pools["maestro__segments"] is None
+    job = build_definitions().resolve_implicit_global_asset_job_def()
+    pools = {node.name: node.definition.pools for node in job.nodes}
+    assert pools["maestro__embeddings"] == {"gpu"}
+    assert pools["maestro__recordings"] == {"download"}
+    assert pools["maestro__segments"] == set()
 
 
 def test_the_two_jobs_together_do_a_year(platform):

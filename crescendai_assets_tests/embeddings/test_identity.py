@@ -114,6 +114,8 @@ def test_layers_that_are_not_there_are_refused_with_those_there_are(encoder_fold
     [
         ({"temporal_pool": 0}, "temporal_pool is 0; it must be at least 1"),
         ({"precision": "fp16"}, "precision is 'fp16'; give auto, fp32 or bf16"),
+        ({"device": "gpu"}, "device is 'gpu'; give auto, cpu, cuda or cuda:N"),
+        ({"device": "cpu:0"}, "device is 'cpu:0'; give auto"),
     ],
 )
 def test_what_no_encoder_can_do_is_refused(given, told):
@@ -130,6 +132,21 @@ def test_a_folder_that_is_not_there_is_refused_by_name_and_never_sought_on_the_h
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(SetupError, match=r"no config\.json there; a MuQ checkpoint is a folder with"):
         identify(spec(tmp_path))
+
+
+@pytest.mark.parametrize("config", ["{", "{}", "[]"])
+def test_a_config_that_is_not_muqs_is_refused_by_name(tmp_path, config):
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(SetupError, match="no weights"):
+        identify(spec(tmp_path))
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(SetupError, match=r"config\.json: not the config of a MuQ checkpoint"):
+        identify(spec(tmp_path))
+
+
+def test_a_name_that_is_neither_folder_nor_on_the_hub_is_refused():
+    with pytest.raises(SetupError, match="models/my/muq: no such folder, and not a name on the hub"):
+        locate_checkpoint(EncoderSpec("models/my/muq"))
 
 
 def test_a_hub_id_that_cannot_be_reached_is_refused_quickly_with_ways_on(tmp_path):
@@ -186,7 +203,10 @@ def test_a_device_that_is_not_there_is_refused_with_a_way_on(monkeypatch):
         device_of(EncoderSpec(device="cuda"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device_of(EncoderSpec(device="auto")) == "cuda"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert device_of(EncoderSpec(device="cuda:1")) == "cuda:1"
+    with pytest.raises(SetupError, match="device cuda:2: there are 2 CUDA devices here"):
+        device_of(EncoderSpec(device="cuda:2"))
 
 
 def test_precision_is_fp32_on_cpu_and_bf16_on_cuda_unless_chosen(encoder_folder, monkeypatch):

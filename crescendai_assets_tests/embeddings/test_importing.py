@@ -87,7 +87,7 @@ def test_all_frames_are_kept_when_the_identity_says_that_nothing_is_pooled(year,
 @pytest.mark.parametrize(
     ("wrong", "told", "error_class"),
     [
-        (lambda: None, "a_seg001: not among the imported embeddings; import them too", "needs_user"),
+        (lambda: None, "a_seg001: not among the imported embeddings; import them too and run with `retry_failed", "needs_user"),
         (lambda: tensor(92), r"a_seg001: embedding of shape \(92, 1024\), expected \(31, 1024\)", "permanent"),
         (lambda: tensor(31, 768), r"a_seg001: embedding of shape \(31, 768\)", "permanent"),
         (lambda: tensor(31)[None], r"a_seg001: embedding of shape \(1, 31, 1024\)", "permanent"),
@@ -186,6 +186,12 @@ def test_an_identity_that_is_given_is_written_beside_them(year, tmp_path, whole)
 def test_an_identity_with_a_field_that_is_none_is_refused_with_those_there_are():
     with pytest.raises(SetupError, match=r"import_identity has no field chekpoint; there are checkpoint, revision"):
         imported_identity({"chekpoint": "x"})
+
+
+@pytest.mark.parametrize("given", [{"temporal_pool": 0}, {"temporal_pool": "8"}, {"layers": "abc"}, {"layers": 9}])
+def test_an_identity_of_the_wrong_kind_is_refused_by_field(given):
+    with pytest.raises(SetupError, match=f"import_identity: {next(iter(given))} is "):
+        imported_identity(given)
 
 
 def test_a_folder_of_another_encoder_is_refused_before_anything_is_written(year, tmp_path, whole):

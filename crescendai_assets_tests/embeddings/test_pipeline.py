@@ -6,9 +6,9 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.embeddings.identity import EncoderIdentity
@@ -32,10 +32,12 @@ class Idle:
     device = "cpu"
     identity = EncoderIdentity("idle", "sha256:0", (1,), 8, "fp32", trained=False)
 
-    def __init__(self, batch_size: int = 1, before: Callable[[list[torch.Tensor]], None] = lambda _: None) -> None:
+    def __init__(self, batch_size: int = 1, before: Callable[[Any], None] = lambda _: None) -> None:
         self.batch_size, self.batches, self._before = batch_size, list[int](), before
 
     def launch(self, segments):
+        import torch
+
         self.batches.append(len(segments))
         made = [torch.full((pooled_frames(len(s)), 1024), float(abs(s).mean())) for s in segments]
         self._before(made)

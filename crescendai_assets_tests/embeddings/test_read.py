@@ -128,3 +128,10 @@ def test_nothing_embedded_and_an_unknown_tier_say_what_to_do(root):
         crescendai_assets.load("maestro", "2004", root=root)
     with pytest.raises(SetupError, match="no tier 'maestor'"):
         crescendai_assets.load("maestor", root=root)
+
+
+def test_a_segment_that_was_cut_otherwise_since_is_left_out_until_it_is_embedded_again(root, two_years):
+    year = open_lake(root).tier("maestro").partition("2004")
+    write_segments(year, {"b": [20.0, 10.0], "c": [30.0], "x": [30.0]})
+    table, _ = crescendai_assets.load("maestro", "2004", root=root)
+    assert list(table["segment_id"]) == ["b_seg001", "c_seg000"]
