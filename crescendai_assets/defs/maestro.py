@@ -24,7 +24,7 @@ from crescendai_assets.defs.resources import (
 )
 from crescendai_assets.embeddings.importing import import_partition, imported_identity
 from crescendai_assets.embeddings.pipeline import embed_partition
-from crescendai_assets.lake.errors import RecordingError
+from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition, Tier
 from crescendai_assets.lake.schemas import (
     CONTRASTIVE_RECORDINGS,
@@ -145,9 +145,8 @@ def metadata(lake: LakeResource, maestro: MaestroResource) -> dg.MaterializeResu
     with clear_errors():
         tier = lake.tier(TIER)
         report = compile_metadata(tier)
-        if source := maestro.source():
-            publish_catalogue(tier, source)
-        return _compiled(report, tier, Shown(MAESTRO_SEGMENTS, tier.metadata, _SEGMENT))
+        catalogue = _publish_catalogue(tier, maestro)
+        return _compiled(report, tier, Shown(MAESTRO_SEGMENTS, tier.metadata, _SEGMENT), catalogue=catalogue)
 
 
 @dg.asset(**_maestro, deps=[metadata, embeddings], kinds={"json"}, code_version="1", automation_condition=COMPILED)
@@ -163,6 +162,18 @@ def contrastive_mapping(lake: LakeResource, encoder: EncoderResource) -> dg.Mate
         columns = ("recording_id", "work_id", "performer_id", "split", "segments", "verified")
         shown = Shown(CONTRASTIVE_RECORDINGS, tier.contrastive_recordings, columns)
         return _compiled(report, tier, shown, mapping=dg.MetadataValue.path(str(tier.contrastive_mapping)))
+
+
+def _publish_catalogue(tier: Tier, maestro: MaestroResource) -> str:
+    """Renew the catalogue beside the tables; a source that is out of reach leaves the one there, and it is said."""
+    try:
+        source = maestro.source()
+        if source is None:
+            return "left as it was: no source is set"
+        publish_catalogue(tier, source)
+    except (RecordingError, SetupError) as error:
+        return f"left as it was: {error}"
+    return "as in the source"
 
 
 def _compiled(report: CompileReport, tier: Tier, shown: Shown, **more: Any) -> dg.MaterializeResult:
@@ -194,13 +205,14 @@ def _segment_pictures(year: Partition, audio: AudioFiles, rule: SegmentRule) -> 
         return {}
     start = round(row["segment_start"] * SAMPLE_RATE)
     title = f"{row['canonical_composer']}: {row['canonical_title']}, {row['segment_start']:g}-{row['segment_end']:g} s"
+    recordings = (r for r in read_rows(year.stage("recordings").table) if r["recording_id"] == row["recording_id"])
+    recording = next(recordings, None)
+    if recording is None:
+        return {"picture_of_first_segment": f"no picture: {row['recording_id']} left the source"}
     try:
-        recording = next(
-            r for r in read_rows(year.stage("recordings").table) if r["recording_id"] == row["recording_id"]
-        )
         path = audio.path(recording)
         with GuardedProcess() as process:
             samples = process.call(cut, path, [(start, start + row["n_valid"])], rule, what=str(path))
-    except RecordingError as error:
+    except (RecordingError, SetupError) as error:
         return {"picture_of_first_segment": f"no picture: {error}"}
     return {"picture_of_first_segment": picture(mel_picture(samples, title), "log-mel spectrogram")}

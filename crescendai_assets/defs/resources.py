@@ -88,8 +88,22 @@ class SegmentingResource(dg.ConfigurableResource):
     """Longest recording that is decoded."""
 
     def rule(self) -> SegmentRule:
-        """As the domain takes it."""
-        return SegmentRule(self.segment_duration, self.min_duration, self.min_rms, self.overlap, self.max_hours * 3600)
+        """As the domain takes it.
+
+        Raises:
+            SetupError: Nothing can be cut so, or the encoder could not take what is cut.
+        """
+        if self.segment_duration > 30 or self.min_duration < 1:
+            raise SetupError(
+                f"segmenting: segments of {self.min_duration:g} to {self.segment_duration:g} s are asked for "
+                "(min_duration, segment_duration); MuQ takes 1 to 30 s"
+            )
+        try:
+            return SegmentRule(
+                self.segment_duration, self.min_duration, self.min_rms, self.overlap, self.max_hours * 3600
+            )
+        except ValueError as error:
+            raise SetupError(f"segmenting: {error}") from error
 
 
 class EncoderResource(dg.ConfigurableResource):

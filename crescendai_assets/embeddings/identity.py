@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -55,6 +56,8 @@ class EncoderSpec:
             raise SetupError(f"temporal_pool is {self.temporal_pool}; it must be at least 1")
         if self.precision not in {"auto", "fp32", "bf16"}:
             raise SetupError(f"precision is {self.precision!r}; give auto, fp32 or bf16")
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise SetupError(f"device is {self.device!r}; give auto, cpu, cuda or cuda:N")
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,14 @@ def identify(spec: EncoderSpec) -> EncoderIdentity:
     folder, revision = locate_checkpoint(spec)
     if not (folder / "config.json").is_file():
         raise SetupError(f"{folder}: no config.json there; a MuQ checkpoint is a folder with config.json and weights")
-    depth = int(json.loads((folder / "config.json").read_text())["encoder_depth"])
+    if not any(p.suffix in {".safetensors", ".bin"} for p in folder.iterdir()):
+        raise SetupError(
+            f"{folder}: holds a config.json and no weights (*.safetensors, *.bin); complete the checkpoint"
+        )
+    try:
+        depth = int(json.loads((folder / "config.json").read_text())["encoder_depth"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise SetupError(f"{folder / 'config.json'}: not the config of a MuQ checkpoint ({error!r})") from error
     layers = spec.layers or tuple(range(max(1, depth - 3), depth + 1))
     if not all(1 <= layer <= depth for layer in layers):
         raise SetupError(f"layers {list(layers)}: {spec.checkpoint} has layers 1 to {depth}; ask for some of those")
@@ -142,7 +152,7 @@ def locate_checkpoint(spec: EncoderSpec) -> tuple[Path, str]:
 
 def _from_hub(spec: EncoderSpec) -> tuple[Path, str]:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     wanted = {
         "revision": spec.revision,
@@ -163,6 +173,11 @@ def _from_hub(spec: EncoderSpec) -> tuple[Path, str]:
                 f"({type(error).__name__}). Go online once (`crescendai doctor` says how), or set "
                 "CRESCENDAI_MUQ_CHECKPOINT to a folder that holds it"
             ) from error
+    except HFValidationError as error:
+        raise SetupError(
+            f"encoder checkpoint {spec.checkpoint}: no such folder, and not a name on the hub (owner/model); set "
+            "CRESCENDAI_MUQ_CHECKPOINT"
+        ) from error
     return folder, folder.name
 
 
@@ -182,6 +197,10 @@ def device_of(spec: EncoderSpec) -> str:
     if spec.device.startswith("cuda") and not available:
         raise SetupError(
             f"device {spec.device}: torch sees no CUDA device here; set device: cpu, or see `crescendai doctor`"
+        )
+    if ":" in spec.device and int(spec.device.partition(":")[2]) >= torch.cuda.device_count():
+        raise SetupError(
+            f"device {spec.device}: there are {torch.cuda.device_count()} CUDA devices here, from cuda:0 on"
         )
     return spec.device
 

@@ -15,13 +15,14 @@ from crescendai_assets.audio.decode import SAMPLE_RATE
 from crescendai_assets.embeddings.identity import TEMPORAL_POOL, EncoderIdentity, claim_folder
 from crescendai_assets.embeddings.muq import frames_of, pooled_frames
 from crescendai_assets.embeddings.pipeline import (
+    clear_way,
     committed_embeddings,
     drop_files,
     segment_fingerprint,
     segments_of,
     wanted_embeddings,
 )
-from crescendai_assets.embeddings.store import embedding_path, read_embedding, refuse_unfit, write_embedding
+from crescendai_assets.embeddings.store import read_embedding, refuse_unfit, write_embedding
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.schemas import EMBEDDINGS
@@ -43,7 +44,7 @@ def imported_identity(given: Mapping[str, Any]) -> EncoderIdentity:
         given: Any fields of `EncoderIdentity`; without a checkpoint they count as unverified.
 
     Raises:
-        SetupError: There is no such field.
+        SetupError: There is no such field, or it cannot hold what is given.
     """
     known: dict[str, Any] = {
         "checkpoint": "imported",
@@ -56,6 +57,11 @@ def imported_identity(given: Mapping[str, Any]) -> EncoderIdentity:
     if odd := set(given) - set(known):
         raise SetupError(f"import_identity has no field {', '.join(sorted(odd))}; there are {', '.join(known)}")
     values = {**known, **given}
+    pool, layers = values["temporal_pool"], values["layers"]
+    if not isinstance(pool, int) or pool < 1:
+        raise SetupError(f"import_identity: temporal_pool is {pool!r}; it must be a number from 1 on")
+    if not isinstance(layers, list | tuple) or not all(isinstance(layer, int) for layer in layers):
+        raise SetupError(f"import_identity: layers is {layers!r}; give a list of numbers, such as [9, 10, 11, 12]")
     return EncoderIdentity(**{**values, "layers": tuple(values["layers"])})
 
 
@@ -99,6 +105,7 @@ def import_partition(
             except RecordingError as error:
                 run.fail(recording_id, error)
                 continue
+            clear_way(run, folder, recording_id, before, {row["segment_id"] for row in rows})
             committed = []
             for row, embedding in found:
                 size, sha256 = write_embedding(folder, row["segment_id"], embedding)
@@ -110,8 +117,6 @@ def import_partition(
                 mark = segment_fingerprint(row, digest)
                 committed.append({**keys, "fingerprint": mark, "sha256": sha256, "bytes": size})
             run.commit(recording_id, committed, sum(row["n_valid"] for row in rows) / SAMPLE_RATE)
-            for segment_id in before.get(recording_id, set()) - {row["segment_id"] for row in rows}:
-                embedding_path(folder, segment_id).unlink(missing_ok=True)
 
     return run_stage(
         partition,
@@ -144,7 +149,7 @@ class _Tensors:
             found = self._loaded.get(key)
         if found is None:
             raise RecordingError(
-                f"{key}: not among the imported embeddings; import them too, or let them be computed",
+                f"{key}: not among the imported embeddings; import them too and run with `retry_failed: true`",
                 "needs_user",
             )
         if not hasattr(found, "shape"):

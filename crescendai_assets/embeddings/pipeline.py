@@ -2,7 +2,7 @@
 
 Memory holds a few segments, one batch and the embeddings of the recordings in flight, however many recordings there
 are. Files of a recording are written when all of its segments are encoded, then its rows are committed: a recording
-that fails leaves no files, and a stale one keeps its old ones until the new are there.
+that fails leaves no files, and a stale one keeps its old ones until all of the new are encoded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,10 +109,8 @@ def embed_partition(
             return worker.stream(cut, path, bounds, rule, what=str(path))
 
         def keep(job: _Job) -> None:
-            rows = _write(job, folder, encoder.identity)
-            run.commit(job.recording_id, rows, job.seconds)
-            for segment_id in before.get(job.recording_id, set()) - {row["segment_id"] for row in rows}:
-                embedding_path(folder, segment_id).unlink(missing_ok=True)
+            clear_way(run, folder, job.recording_id, before, {row["segment_id"] for row in job.rows})
+            run.commit(job.recording_id, _write(job, folder, encoder.identity), job.seconds)
 
         def refuse(job: _Job, error: RecordingError) -> None:
             if not job.failed:
@@ -169,6 +167,22 @@ def segments_of(partition: Partition, recordings: Collection[str]) -> dict[str, 
     """Recording id -> ids of the segments that have an embedding now, for some recordings."""
     groups = by_recording(read_rows(partition.stage("embeddings").table)) if recordings else ()
     return {i: {row["segment_id"] for row in rows} for i, rows in groups if i in recordings}
+
+
+def clear_way(run: StageRun, folder: Path, recording_id: str, before: Mapping[str, set[str]], wanted: set[str]) -> None:
+    """Prepare a stale recording for its new files: those it has no use for go first, then the rows of the old ones.
+
+    Args:
+        run: The run.
+        folder: Of the files.
+        recording_id: The recording.
+        before: From `segments_of`.
+        wanted: Ids of the segments it will have.
+    """
+    if recording_id in before:
+        for segment_id in before[recording_id] - wanted:
+            embedding_path(folder, segment_id).unlink(missing_ok=True)
+        run.forget(recording_id)
 
 
 def drop_files(folder: Path, recording_id: str) -> None:

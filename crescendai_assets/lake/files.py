@@ -17,6 +17,7 @@ from crescendai_assets.lake.errors import SetupError
 MAX_ID_BYTES = 200  # a file name holds 255 bytes; the rest is for `_seg000`, `.pt` and a temporary suffix
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.ENOTDIR}
 
 
 def checked_id(text: str, longest: int = MAX_ID_BYTES) -> str:
@@ -65,7 +66,9 @@ def temporary_name(path: Path) -> Path:
 
 
 def no_room(error: OSError, path: Path) -> Exception:
-    """The error to raise in place of `error`: what to do when the disk is full, else `error` itself."""
+    """The error to raise in place of `error`: what to do when the disk is full or the path not ours, else `error`."""
+    if error.errno in _NOT_OURS:
+        return SetupError(f"{path}: cannot be written ({error.strerror}); correct its permissions, or CRESCENDAI_DATA")
     if error.errno not in _NO_ROOM:
         return error
     return SetupError(

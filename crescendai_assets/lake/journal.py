@@ -14,10 +14,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
-from crescendai_assets.lake.files import no_room, write_atomic
+from crescendai_assets.lake.files import clear_temporary, no_room, write_atomic
 from crescendai_assets.lake.layout import StageFiles
 from crescendai_assets.lake.ledger import Failure, failed, now_utc, read_failures
 from crescendai_assets.lake.schemas import FAILURES
@@ -74,12 +74,21 @@ def open_journal(files: StageFiles, table: Table, stage: str) -> Iterator[Journa
         SetupError: Another process is writing this stage of this partition.
     """
     with locked(files, stage):
+        for path in (files.table, files.ledger):
+            clear_temporary(path.parent, path.name)
         fold(files, table)
         try:
-            with io.FileIO(files.journal, "a") as handle:
+            with _opened(files.journal) as handle:
                 yield Journal(files, table, stage, handle)
         finally:
             fold(files, table)
+
+
+def _opened(path: Path) -> io.FileIO:
+    try:
+        return io.FileIO(path, "a")
+    except OSError as error:
+        raise no_room(error, path) from error
 
 
 def fold(files: StageFiles, table: Table) -> None:
@@ -127,30 +136,34 @@ def locked(files: StageFiles, stage: str) -> Iterator[None]:
     """Keep other processes from writing a stage while its files are handled otherwise than by a run.
 
     Raises:
-        SetupError: A run is writing this stage of this partition.
+        SetupError: A run is writing this stage of this partition, or the folder cannot be written.
     """
-    files.lock.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(files.lock, what=f"{stage} of {files.table.parent}"):
+    try:
+        files.lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = files.lock.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise no_room(error, files.lock) from error
+    with handle:
+        _lock(handle, files.lock, what=f"{stage} of {files.table.parent}")
         yield
 
 
-@contextmanager
-def _locked(path: Path, *, what: str) -> Iterator[None]:
-    """Hold an exclusive lock that the kernel frees when this process dies."""
-    with path.open("a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.seek(0)
-            owner = handle.read().strip() or "an unknown process"
-            raise SetupError(
-                f"another run ({owner}) is writing {what}; nothing was touched. Wait for it to end, then run again"
-            ) from None
+def _lock(handle: TextIO, path: Path, *, what: str) -> None:
+    """Take an exclusive lock that the kernel frees when this process dies, and write who holds it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         handle.seek(0)
-        handle.truncate()
-        handle.write(f"process {os.getpid()} on {socket.gethostname()}")
-        handle.flush()
-        yield
+        owner = handle.read().strip() or "an unknown process"
+        raise SetupError(
+            f"another run ({owner}) is writing {what}; nothing was touched. Wait for it to end, then run again"
+        ) from None
+    try:
+        handle.truncate(0)
+        # past the buffer, which closing would try to write once more
+        os.write(handle.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
+    except OSError as error:
+        raise no_room(error, path) from error
 
 
 def write_last_run(files: StageFiles, facts: dict[str, Any]) -> None:

@@ -120,6 +120,14 @@ class StageRun:
             self.audio_seconds += audio_seconds
             self._tell()
 
+    def forget(self, recording_id: str) -> None:
+        """Drop a recording's rows before its files are written over.
+
+        Rows of what was there must not survive a kill in between: they would count as done if the old source came back.
+        """
+        with self._lock:
+            self._journal.remove(recording_id)
+
     def fail(self, recording_id: str, error: RecordingError) -> None:
         """Enter a failure in the ledger and say so."""
         with self._lock:
@@ -188,9 +196,9 @@ def run_stage(
             work(run)
         if options.prune:
             for recording_id in plan.removed:
-                journal.remove(recording_id)
-                if on_prune:
+                if on_prune:  # files first: without its row nothing would know of them after a kill
                     on_prune(recording_id)
+                journal.remove(recording_id)
     seconds = time.monotonic() - started
     report = _report(partition, asset, table, files, run, seconds, facts(), pruned=options.prune)
     if run.succeeded:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from crescendai_assets.lake.errors import RecordingError
+from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import sha256_file
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import Row
@@ -26,15 +26,22 @@ class AudioFiles:
 
         Raises:
             RecordingError: It is gone, or is another file than the one that was listed.
+            SetupError: It lies in the source folder, and none is set.
         """
         path = self._expected(row)
         if not path.is_file():
             raise RecordingError(
                 f"{path}: the audio is gone, and there is still work to do with it; bring it back"
                 + (", or run the recordings asset with `refetch: true`" if row["audio_in"] == "lake" else ""),
-                "needs_user",
+                "retry",  # bringing it back changes no fingerprint, so nothing else would try it again
             )
-        if row["audio_in"] == "source" and not self._unchanged(row, path):
+        try:
+            unchanged = row["audio_in"] == "lake" or self._unchanged(row, path)
+        except OSError as error:
+            raise RecordingError(
+                f"{path}: cannot be read ({error.strerror}); see to it and run again", "retry"
+            ) from error
+        if not unchanged:
             raise RecordingError(
                 f"{path}: changed since it was listed; materialize the recordings asset again, then this one",
                 "retry",
@@ -49,9 +56,8 @@ class AudioFiles:
         if row["audio_in"] == "lake":
             return self.tier.folder / str(row["audio_path"])
         if self.source is None:
-            raise RecordingError(
-                f"{row['audio_path']}: lies in the source folder, which is not set here; set it as for the recordings",
-                "needs_user",
+            raise SetupError(
+                f"{row['audio_path']}: lies in the source folder, which is not set here; set it as for the recordings"
             )
         return self.source / str(row["audio_path"])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import stat
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -94,7 +95,9 @@ class FolderSource:
         """Size and time of the last change."""
         try:
             status = (self.root / entry.audio_filename).stat()
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
+            return {}
+        if not stat.S_ISREG(status.st_mode):
             return {}
         return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
@@ -109,7 +112,10 @@ class FolderSource:
                 )
             before = known.get(entry.recording_id)
             untouched = before and all(before.get(k) == v for k, v in version.items())
-            sha256 = before["sha256"] if before and untouched else sha256_file(path)
+            try:
+                sha256 = before["sha256"] if before and untouched else sha256_file(path)
+            except OSError as error:
+                return RecordingError(f"{path}: cannot be read ({error.strerror}); see to it and run again", "retry")
             return {"audio_in": "source", "audio_path": entry.audio_filename, "sha256": sha256, **version}
 
         with ThreadPoolExecutor(_HASHERS) as pool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -69,7 +70,7 @@ def read_catalogue(data: bytes, name: str) -> list[Entry]:
     try:
         text = data.decode("utf-8-sig")
         rows = _csv_rows(text, name) if name.endswith(".csv") else _json_rows(json.loads(text), name)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
         raise SetupError(f"{name}: damaged ({error}); fetch it again") from None
     entries: list[Entry] = []
     faults: list[str] = []
@@ -111,7 +112,7 @@ def _csv_rows(text: str, name: str) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for row in reader:
         year, duration = row["year"] or "", row["duration"] or ""
-        values: dict[str, Any] = {**row, "year": int(year) if year.isdigit() else year}
+        values: dict[str, Any] = {**row, "year": int(year) if re.fullmatch(r"[0-9]{1,9}", year) else year}
         try:
             values["duration"] = float(duration)
         except ValueError:

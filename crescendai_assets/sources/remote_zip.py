@@ -24,6 +24,7 @@ from itertools import pairwise
 from typing import IO, TYPE_CHECKING
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.files import temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +127,7 @@ class RemoteZip:
             OSError: The target cannot be written.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
+        part = temporary_name(target)
         try:
             with self._open(name) as stream, part.open("wb") as out:
                 shutil.copyfileobj(stream, out, CHUNK)

@@ -121,7 +121,7 @@ def segment_facts(table: Path) -> dict[str, Any]:
 def analyse_all(
     recordings: list[Row], audio: AudioFiles, rule: SegmentRule
 ) -> Iterator[tuple[Row, Analysis | RecordingError]]:
-    """Measure recordings in guarded processes, a few at once, in the order they were given."""
+    """Measure recordings in guarded processes, a few at once, as they finish."""
 
     def one(worker: GuardedProcess, recording: Row) -> Analysis:
         path = audio.path(recording)

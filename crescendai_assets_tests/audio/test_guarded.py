@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from crescendai_assets.audio.decode import decode
-from crescendai_assets.audio.guarded import GuardedProcess
+from crescendai_assets.audio.guarded import GuardedProcess, guarded_map
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets_tests.audio import misbehaviour as bad
 from crescendai_assets_tests.builders import tone, write_sound
@@ -198,3 +198,16 @@ def test_the_child_exits_when_its_parent_is_killed(tmp_path):
         parent.kill()
         parent.wait()
     wait_until(lambda: not alive(child))
+
+
+def test_what_finishes_first_comes_first_and_an_error_comes_with_its_item():
+    def work(worker, seconds):
+        time.sleep(seconds)
+        if not seconds:
+            raise RecordingError("x.wav: bad")
+        return seconds
+
+    (first, error), *others = guarded_map(work, [0.3, 0.0, 0.1], 2)
+    assert first == 0.0
+    assert isinstance(error, RecordingError)
+    assert others == [(0.1, 0.1), (0.3, 0.3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -18,7 +19,7 @@ A, B = Take(2011, "a", seconds=6), Take(2011, "b", seconds=7)
 LISTED_AND_CUT = ["maestro/recordings", "maestro/segments"]
 
 
-def run_with(platform: Platform, asset: str, **resources: dg.ConfigurableResource) -> Done:
+def run_with(platform: Platform, asset: str, **resources: Any) -> Done:
     definitions = build_definitions({**platform.resources, **resources})
     return materialize(definitions, platform.instance, [asset], "2011")[0]
 

@@ -98,6 +98,7 @@ def test_layers_are_the_last_four_unless_chosen(encoder_folder, tmp_path):
     copy = tmp_path / "deep"
     copy.mkdir()
     config = json.loads((encoder_folder / "config.json").read_text())
+    (copy / "model.safetensors").touch()
     (copy / "config.json").write_text(json.dumps({**config, "encoder_depth": 12}))
     assert identify(spec(copy)).layers == (9, 10, 11, 12)
     assert identify(spec(copy, layers=(1, 6))).layers == (1, 6)

@@ -8,7 +8,8 @@ from crescendai_assets.embeddings.pipeline import files_in
 from crescendai_assets.embeddings.store import read_embedding
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.ledger import read_failures
-from crescendai_assets.lake.stage import Options
+from crescendai_assets.lake.schemas import MAESTRO_SEGMENTS
+from crescendai_assets.lake.stage import Options, StageRun
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets_tests.builders import contents, write_segments
 
@@ -87,7 +88,7 @@ def test_all_frames_are_kept_when_the_identity_says_that_nothing_is_pooled(year,
 @pytest.mark.parametrize(
     ("wrong", "told", "error_class"),
     [
-        (lambda: None, "a_seg001: not among the imported embeddings; import them too and run with `retry_failed", "needs_user"),
+        (lambda: None, "a_seg001: not among the imported .* too and run with `retry_failed: true`", "needs_user"),
         (lambda: tensor(92), r"a_seg001: embedding of shape \(92, 1024\), expected \(31, 1024\)", "permanent"),
         (lambda: tensor(31, 768), r"a_seg001: embedding of shape \(31, 768\)", "permanent"),
         (lambda: tensor(31)[None], r"a_seg001: embedding of shape \(1, 31, 1024\)", "permanent"),
@@ -224,3 +225,22 @@ def test_a_recording_that_is_cut_otherwise_leaves_no_file_of_its_old_segments(ye
     report = import_partition(year, source, UNVERIFIED)
     assert report.plan.stale == ("a",)
     assert files_in(year.embedding_folder) == {"a_seg000.pt", "b_seg000.pt"}
+
+
+def test_a_kill_between_files_and_rows_is_noticed_even_when_the_old_source_comes_back(year, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    old = write_segments(year, {"a": [30.0]})
+    source = save(tmp_path / "given", {"a_seg000": tensor(93)})
+    import_partition(year, source, UNVERIFIED)
+    MAESTRO_SEGMENTS.write(year.stage("segments").table, [{**old[0], "source_sha256": "0" * 64}])
+    with monkeypatch.context() as patch:
+        patch.setattr(StageRun, "commit", killed)
+        with pytest.raises(Killed):
+            import_partition(year, source, UNVERIFIED)
+    MAESTRO_SEGMENTS.write(year.stage("segments").table, old)
+    assert import_partition(year, source, UNVERIFIED).succeeded == 1

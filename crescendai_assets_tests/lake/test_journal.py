@@ -14,6 +14,7 @@ import pytest
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.journal import fold, open_journal, read_last_run, write_last_run
+from crescendai_assets.lake.layout import open_lake
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.schemas import EMBEDDINGS
 from crescendai_assets.lake.tables import read_rows
@@ -319,3 +320,33 @@ def test_commits_that_a_full_disk_cut_short_one_after_the_other_do_not_harm_the_
         Nearly.full = False
         journal.commit("d", [embedding_row("d")])
     assert committed(files) == ["a_seg000", "d_seg000"]
+
+
+def test_a_full_disk_at_the_lock_says_what_to_do(year, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("crescendai_assets.lake.journal.os.write", full)
+    with (
+        pytest.raises(SetupError, match=r"No space left on device .*make room and run again"),
+        open_journal(year.stage("segments"), EMBEDDINGS, "segments"),
+    ):
+        pass
+
+
+def test_a_root_that_is_no_folder_is_refused_by_name(tmp_path):
+    (tmp_path / "file").touch()
+    files = open_lake(tmp_path / "file").tier("maestro").partition("2004").stage("segments")
+    with pytest.raises(SetupError, match=r"cannot be written .*CRESCENDAI_DATA"), open_journal(files, EMBEDDINGS, "x"):
+        pass
+
+
+def test_tables_that_a_killed_fold_left_half_are_cleared(year):
+    files = year.stage("embeddings")
+    left = [path.with_name(f".{path.name}.999999-1.tmp") for path in (files.table, files.ledger)]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    with open_journal(files, EMBEDDINGS, "embeddings"):
+        pass
+    assert not any(path.exists() for path in left)

@@ -207,3 +207,30 @@ def test_the_report_of_a_run_equals_the_table_on_disk(source):
     rows = list(read_rows(source.partition.stage("embeddings").table))
     assert report.digest == EMBEDDINGS.digest(rows)
     assert report.rows == len(rows)
+
+
+def test_files_of_a_pruned_recording_go_before_its_row_so_that_a_killed_run_is_finished_by_the_next(source):
+    source.run()
+    del source.versions["b"]
+
+    class Killed(BaseException):
+        pass
+
+    class Disk(list[str]):
+        def append(self, recording_id):
+            super().append(recording_id)
+            raise Killed
+
+    with pytest.raises(Killed):
+        run_stage(
+            source.partition,
+            "embeddings",
+            EMBEDDINGS,
+            wanted=source.wanted,
+            committed=source.committed,
+            work=source.work,
+            options=Options(prune=True),
+            on_prune=Disk().append,
+        )
+    assert source.rows == ["a", "b", "c"]
+    assert (source.run(prune=True).pruned, source.pruned, source.rows) == (1, ["b"], ["a", "c"])

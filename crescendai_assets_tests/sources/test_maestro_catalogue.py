@@ -102,6 +102,16 @@ def test_a_damaged_file_is_told(data, fault):
         read_catalogue(data, "maestro-v3.0.0.json")
 
 
+@pytest.mark.parametrize(
+    ("last", "fault"),
+    [('A,B,train,2004,m,"' + "x" * 200_000, "damaged"), ("A,B,train,²,m,2004/a.wav,1", "year is '²', expected int")],
+)
+def test_a_csv_that_cannot_be_read_is_told(last, fault):
+    head = "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration"
+    with pytest.raises(SetupError, match=fault):
+        read_catalogue(f"{head}\n{last}\n".encode(), "maestro-v3.0.0.csv")
+
+
 def test_columns_with_other_rows_are_told():
     document = json.loads(columns(ROWS))
     del document["split"]["1"]

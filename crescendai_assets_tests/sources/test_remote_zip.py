@@ -4,17 +4,19 @@ import os
 import random
 import tracemalloc
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.files import temporary_name
 from crescendai_assets.sources.remote_zip import RemoteZip, ZipMember
 from crescendai_assets_tests.web import Server, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
 
 MB = 2**20
 SLACK = 2**16
@@ -446,3 +448,18 @@ def test_sessions_have_no_limit_on_the_whole_time_and_are_closed(server: Server,
         RemoteZip(server.url("none.zip"))
     assert [(s.timeout.total, s.timeout.connect, s.timeout.sock_read) for s in seen] == [(None, 30, 60)] * 2
     assert all(s.closed for s in seen)
+
+
+def test_what_a_killed_copy_leaves_is_known_as_temporary(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    names: list[str] = []
+
+    def killed(_stream: object, out: IO[bytes], _length: int) -> None:
+        names.append(Path(out.name).name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crescendai_assets.sources.remote_zip.shutil.copyfileobj", killed)
+    with quick(archive(server)) as remote, pytest.raises(KeyboardInterrupt):
+        remote.copy(next(iter(remote.members())), temporary_name(tmp_path / "a.wav"))
+    assert all(name.startswith(".") and name.endswith(".tmp") for name in names)
