@@ -41,7 +41,7 @@ class GuardedProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._to: Connection | None = None
         self._back: Connection | None = None
-        self._busy = False
+        self._busy = self._has_answered = False
 
     def call(self, function: Callable[..., Any], *args: Any, what: str) -> Any:
         """Run a function in the child and return its result; see `stream`."""
@@ -74,6 +74,7 @@ class GuardedProcess:
                         "retry",
                     )
                 kind, payload = back.recv()
+                self._has_answered = True
                 if kind == "value":
                     yield payload
                     continue
@@ -131,13 +132,15 @@ class GuardedProcess:
             self._to, self._back = Connection(to, readable=False), Connection(back, writable=False)
         return self._to, self._back
 
-    def _crash(self, what: str) -> RecordingError:
+    def _crash(self, what: str) -> RecordingError | SetupError:
         code = self._child.wait() if self._child else 0
         if code == -signal.SIGKILL:
             return RecordingError(
                 f"{what}: its process was killed, most likely for want of memory; free some and run again",
                 "retry",
             )
+        if code >= 0 and not self._has_answered:  # no file's fault: the child could not even start
+            return SetupError(f"the decoding process does not start (exit status {code}); see `crescendai doctor`")
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         return RecordingError(f"{what}: the decoder crashed on it ({how}); convert the file or take it out")
 
@@ -194,6 +197,8 @@ def _serve(requests: Connection, results: Connection) -> None:
                 results.send(("value", value))
         except (RecordingError, SetupError) as error:
             results.send(("error", error))
+        except ImportError as error:
+            results.send(("error", SetupError(f"decoding lacks a package: {error}; see `crescendai doctor`")))
         except Exception as error:  # noqa: BLE001  every error belongs to the caller; as text, for not all can travel
             error_class = "retry" if isinstance(error, OSError) else "permanent"
             results.send(("fault", (f"{type(error).__name__}: {error}", error_class)))

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from crescendai_assets.audio.decode import SAMPLE_RATE
+from crescendai_assets.embeddings.folder import segment_fingerprint
 from crescendai_assets.embeddings.identity import EncoderIdentity
-from crescendai_assets.embeddings.pipeline import segment_fingerprint
 from crescendai_assets.lake.layout import Partition, open_lake
 from crescendai_assets.lake.schemas import MAESTRO_RECORDINGS, MAESTRO_SEGMENTS
 from crescendai_assets.lake.tables import Row

@@ -65,7 +65,7 @@ def plan_nothing(partition: Partition) -> None:
     Raises:
         RuntimeError: There was something to do, so that the time would mean nothing.
     """
-    from crescendai_assets.embeddings.pipeline import committed_embeddings, wanted_embeddings
+    from crescendai_assets.embeddings.folder import committed_embeddings, wanted_embeddings
     from crescendai_assets.lake.ledger import now_utc
     from crescendai_assets.lake.resolve import resolve
 

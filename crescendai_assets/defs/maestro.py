@@ -33,11 +33,11 @@ from crescendai_assets.lake.schemas import (
     MAESTRO_SEGMENTS,
 )
 from crescendai_assets.lake.tables import read_rows
-from crescendai_assets.sources.contrastive import CompileReport, compile_mapping, compile_metadata, spellings
 from crescendai_assets.sources.locate import AudioFiles
 from crescendai_assets.sources.maestro import INHERITED, collect_year, publish_catalogue
 from crescendai_assets.sources.segmenting import segment_partition
 from crescendai_assets.sources.works import merges
+from crescendai_assets.training.contrastive import CompileReport, compile_mapping, compile_metadata, spellings
 
 TIER = "maestro"
 MERGES_SHOWN = 100

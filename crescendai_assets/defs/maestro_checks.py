@@ -11,8 +11,8 @@ import dagster as dg
 from crescendai_assets.defs import maestro
 from crescendai_assets.defs.checks import Subject, asset_check
 from crescendai_assets.defs.maestro import TIER
+from crescendai_assets.embeddings.folder import committed_embeddings, wanted_embeddings
 from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
-from crescendai_assets.embeddings.pipeline import committed_embeddings, wanted_embeddings
 from crescendai_assets.embeddings.verify import check_files, check_finite_and_shaped, check_one_per_segment
 from crescendai_assets.lake.layout import Partition, Tier
 from crescendai_assets.lake.schemas import (
@@ -23,15 +23,15 @@ from crescendai_assets.lake.schemas import (
 )
 from crescendai_assets.lake.tables import Table, read_rows
 from crescendai_assets.lake.verify import Outcome, both, check_schema, check_stage
-from crescendai_assets.sources.contrastive import (
+from crescendai_assets.sources.maestro import INHERITED, committed_recordings, list_year
+from crescendai_assets.sources.segmenting import committed_segments, wanted_segments
+from crescendai_assets.training.contrastive import (
     check_compiled,
     check_splits,
     check_two_recordings,
     plan_mapping,
     plan_metadata,
 )
-from crescendai_assets.sources.maestro import INHERITED, committed_recordings, list_year
-from crescendai_assets.sources.segmenting import committed_segments, wanted_segments
 
 _LAKE = frozenset({"lake"})
 _ENCODED = frozenset({"lake", "encoder"})

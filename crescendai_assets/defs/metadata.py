@@ -47,9 +47,10 @@ def materialized(report: StageReport, table: Shown, options: Options, **more: An
     """
     metadata = {**more, **stage_metadata(report, options), **table.metadata()}
     if report.hopeless:
+        first = next((f.message for f in report.failures if f.recording_id in report.plan.pending), "see the log")
         raise dg.Failure(
             f"{report.asset} of {report.partition}: all {len(report.plan.pending)} recordings failed; "
-            f"the first: {report.failures[0].message if report.failures else 'see the log'}",
+            f"the first: {first}",
             metadata=metadata,
             allow_retries=False,
         )

@@ -122,6 +122,8 @@ class EncoderResource(dg.ConfigurableResource):
     device: str = ""
     """`cpu`, `cuda`; empty for `$CRESCENDAI_DEVICE`, else whatever there is."""
 
+    batch_size: int | None = None
+    """Segments a forward pass; by default 1 on CPU, 16 on CUDA."""
     embedding_set: str = ""
     """Another set of embeddings beside the default one, in `muq_embeddings-<name>/`; empty for
     `$CRESCENDAI_EMBEDDING_SET`."""
@@ -140,5 +142,6 @@ class EncoderResource(dg.ConfigurableResource):
                 temporal_pool=self.temporal_pool,
                 precision=self.precision,
                 device=self.device,
+                batch_size=self.batch_size,
             )
         )

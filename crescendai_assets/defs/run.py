@@ -67,6 +67,11 @@ def materialize(
     return [_done(result, key, partition or "") for key in keys]
 
 
+def own_instance() -> dg.DagsterInstance:
+    """The instance of `$DAGSTER_HOME`; a context manager."""
+    return dg.DagsterInstance.get()
+
+
 def in_order(defs: dg.Definitions) -> list[tuple[str, tuple[str, ...]]]:
     """Every asset with its partition keys (none for an unpartitioned one), dependencies first."""
     graph = defs.resolve_asset_graph()

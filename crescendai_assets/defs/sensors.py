@@ -1,5 +1,8 @@
 """The two automation sensors: local work runs by itself, network work waits until a person switches it on.
 
+With MAESTRO in an archive, `maestro/metadata` reads its catalogue (some 0.4 MB); audio is fetched by `network_work`
+alone.
+
 GPU work is in neither. Sensors that register partition keys come with the tiers that have dynamic ones.
 """
 

@@ -40,6 +40,7 @@ class EncoderSpec:
         precision: `auto` is fp32 on CPU, bf16 autocast on CUDA.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         cache_dir: Where downloaded checkpoints are kept; None for the hub's default.
+        batch_size: Segments a forward pass; None for what suits the device. No part of the identity.
     """
 
     checkpoint: str = CHECKPOINT
@@ -49,11 +50,14 @@ class EncoderSpec:
     precision: Precision | Literal["auto"] = "auto"
     device: str = "auto"
     cache_dir: str | None = None
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no encoder can do."""
         if self.temporal_pool < 1:
             raise SetupError(f"temporal_pool is {self.temporal_pool}; it must be at least 1")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise SetupError(f"batch_size is {self.batch_size}; it must be at least 1")
         if self.precision not in {"auto", "fp32", "bf16"}:
             raise SetupError(f"precision is {self.precision!r}; give auto, fp32 or bf16")
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
@@ -105,8 +109,8 @@ def spec_from(environ: Mapping[str, str] = os.environ, **given: Any) -> EncoderS
         "revision": environ.get("CRESCENDAI_MUQ_REVISION"),
         "device": environ.get("CRESCENDAI_DEVICE"),
     }
-    chosen = {**settings, **{k: v for k, v in given.items() if v}}
-    return EncoderSpec(**{k: v for k, v in chosen.items() if v})
+    chosen = {**settings, **{k: v for k, v in given.items() if v not in (None, "")}}
+    return EncoderSpec(**{k: v for k, v in chosen.items() if v is not None and v != ""})
 
 
 def identify(spec: EncoderSpec) -> EncoderIdentity:

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.audio.decode import SAMPLE_RATE
-from crescendai_assets.embeddings.identity import TEMPORAL_POOL, EncoderIdentity, claim_folder
-from crescendai_assets.embeddings.muq import frames_of, pooled_frames
-from crescendai_assets.embeddings.pipeline import (
+from crescendai_assets.embeddings.folder import (
     clear_way,
     committed_embeddings,
     drop_files,
+    drop_orphans,
     segment_fingerprint,
     segments_of,
     wanted_embeddings,
 )
+from crescendai_assets.embeddings.identity import TEMPORAL_POOL, EncoderIdentity, claim_folder
+from crescendai_assets.embeddings.muq import frames_of, pooled_frames
 from crescendai_assets.embeddings.store import read_embedding, refuse_unfit, write_embedding
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition
@@ -87,8 +88,11 @@ def import_partition(
     """
     tensors = _Tensors(source)
     folder = partition.embedding_folder
-    claim_folder(folder, identity, partition.tier.name)
     digest = identity.digest
+
+    def wanted() -> dict[str, str]:
+        claim_folder(folder, identity, partition.tier.name)  # under the lock, or a reset could come between
+        return wanted_embeddings(partition, identity)
 
     def row_of(row: Row) -> tuple[Row, Tensor]:
         embedding = _as_stored(tensors.get(row["segment_id"]), row, identity.temporal_pool)
@@ -122,12 +126,13 @@ def import_partition(
         partition,
         "embeddings",
         EMBEDDINGS,
-        wanted=lambda: wanted_embeddings(partition, identity),
+        wanted=wanted,
         committed=lambda: committed_embeddings(partition),
         work=work,
         options=options,
         progress=progress,
         on_prune=lambda recording_id: drop_files(folder, recording_id),
+        sweep=lambda: drop_orphans(partition),
         facts=lambda: {"imported_from": str(source), "encoder": identity.describe()},
     )
 

@@ -27,6 +27,7 @@ from crescendai_assets.embeddings.identity import (
     identify,
     locate_checkpoint,
 )
+from crescendai_assets.lake.errors import SetupError
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +66,7 @@ class MuQEncoder:
     @property
     def batch_size(self) -> int:
         """Segments a forward pass. On CPU one: larger batches are slower there and not bit for bit the same."""
-        return 1 if self.device == "cpu" else 16
+        return self.spec.batch_size or (1 if self.device == "cpu" else 16)
 
     @cached_property
     def model(self) -> Any:
@@ -99,6 +100,17 @@ class MuQEncoder:
         import torch
 
         self._check(segments)
+        try:
+            return self._forward(segments)
+        except torch.OutOfMemoryError as error:
+            raise SetupError(
+                f"{self.device} ran out of memory with {len(segments)} segments at once; set `batch_size` of the "
+                f"encoder resource below {len(segments)}"
+            ) from error
+
+    def _forward(self, segments: Sequence[Audio]) -> list[Tensor]:
+        import torch
+
         with torch.inference_mode(), self._autocast():
             states = self.hidden_states(self.stem(segments), [frames_of(len(s)) for s in segments])
             mean = torch.stack([states[layer].float() for layer in self.identity.layers]).mean(0)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +20,19 @@ from typing import TYPE_CHECKING, Protocol, Self
 from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
 from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.audio.segments import SegmentRule, cut
+from crescendai_assets.embeddings.folder import (
+    clear_way,
+    committed_embeddings,
+    drop_files,
+    drop_orphans,
+    segment_fingerprint,
+    segments_of,
+    wanted_embeddings,
+)
 from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder
-from crescendai_assets.embeddings.store import embedding_path, refuse_unfit, write_embedding
+from crescendai_assets.embeddings.store import refuse_unfit, write_embedding
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.files import clear_temporary
-from crescendai_assets.lake.fingerprints import digest_lines, fingerprint
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.schemas import EMBEDDINGS
 from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
@@ -95,7 +102,10 @@ def embed_partition(
         SetupError: The folder belongs to another encoder, another process works on the partition, or the disk is full.
     """
     folder = partition.embedding_folder
-    claim_folder(folder, encoder.identity, partition.tier.name)
+
+    def wanted() -> dict[str, str]:
+        claim_folder(folder, encoder.identity, partition.tier.name)  # under the lock, or a reset could come between
+        return wanted_embeddings(partition, encoder.identity)
 
     def work(run: StageRun) -> None:
         clear_temporary(folder, ".pt")
@@ -127,76 +137,15 @@ def embed_partition(
         partition,
         "embeddings",
         EMBEDDINGS,
-        wanted=lambda: wanted_embeddings(partition, encoder.identity),
+        wanted=wanted,
         committed=lambda: committed_embeddings(partition),
         work=work,
         options=options,
         progress=progress,
         on_prune=lambda recording_id: drop_files(folder, recording_id),
+        sweep=lambda: drop_orphans(partition),
         facts=lambda: {"device": encoder.device, "encoder": encoder.identity.describe()},
     )
-
-
-def wanted_embeddings(partition: Partition, identity: EncoderIdentity) -> dict[str, str]:
-    """Recording id -> digest of the ids and fingerprints its embeddings should have."""
-    encoder = identity.digest
-    return {
-        recording_id: digest_lines(f"{row['segment_id']} {segment_fingerprint(row, encoder)}" for row in rows)
-        for recording_id, rows in by_recording(read_rows(partition.stage("segments").table))
-    }
-
-
-def committed_embeddings(partition: Partition) -> dict[str, str]:
-    """Recording id -> digest of the ids and fingerprints it has; another value when a file is missing."""
-    there = files_in(partition.embedding_folder)
-    return {
-        recording_id: digest_lines(
-            f"{row['segment_id']} {row['fingerprint'] if row['segment_id'] + '.pt' in there else 'file missing'}"
-            for row in rows
-        )
-        for recording_id, rows in by_recording(read_rows(partition.stage("embeddings").table))
-    }
-
-
-def segment_fingerprint(row: Row, encoder_digest: str) -> str:
-    """What an embedding depends on: the source's bytes, where the segment lies, and the encoder."""
-    return fingerprint(row["source_sha256"], row["segment_start"], row["n_valid"], encoder_digest)
-
-
-def segments_of(partition: Partition, recordings: Collection[str]) -> dict[str, set[str]]:
-    """Recording id -> ids of the segments that have an embedding now, for some recordings."""
-    groups = by_recording(read_rows(partition.stage("embeddings").table)) if recordings else ()
-    return {i: {row["segment_id"] for row in rows} for i, rows in groups if i in recordings}
-
-
-def clear_way(run: StageRun, folder: Path, recording_id: str, before: Mapping[str, set[str]], wanted: set[str]) -> None:
-    """Prepare a stale recording for its new files: those it has no use for go first, then the rows of the old ones.
-
-    Args:
-        run: The run.
-        folder: Of the files.
-        recording_id: The recording.
-        before: From `segments_of`.
-        wanted: Ids of the segments it will have.
-    """
-    if recording_id in before:
-        for segment_id in before[recording_id] - wanted:
-            embedding_path(folder, segment_id).unlink(missing_ok=True)
-        run.forget(recording_id)
-
-
-def drop_files(folder: Path, recording_id: str) -> None:
-    """Remove the embedding files of one recording."""
-    for name in files_in(folder):
-        if re.fullmatch(re.escape(recording_id) + r"_seg\d+\.pt", name):
-            (folder / name).unlink()
-
-
-def files_in(folder: Path) -> set[str]:
-    """Names of the embedding files of a folder."""
-    if not folder.is_dir():
-        return set()
-    return {entry.name for entry in os.scandir(folder) if entry.name.endswith(".pt") and not entry.name.startswith(".")}
 
 
 def _jobs(partition: Partition, pending: set[str]) -> Iterator[_Job]:

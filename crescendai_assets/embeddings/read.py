@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from crescendai_assets.embeddings.identity import read_identity
-from crescendai_assets.embeddings.pipeline import segment_fingerprint
+from crescendai_assets.embeddings.folder import embedded_segments
 from crescendai_assets.embeddings.store import WIDTH, embedding_path, read_embedding
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.layout import Partition, open_lake
-from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.lake.tables import Row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,16 +87,6 @@ def load_tier(
 
 
 def _embedded(partition: Partition) -> Iterator[Row]:
-    embedded = {row["segment_id"]: row for row in read_rows(partition.stage("embeddings").table)}
-    identity = read_identity(partition.embedding_folder)
-    encoder = identity.digest if identity else ""
-    for row in read_rows(partition.stage("segments").table):
-        made = embedded.get(row["segment_id"])
-        # an embedding of other bounds or other sound may bear the id of a segment that was cut again since
-        if made and (not encoder or made["fingerprint"] == segment_fingerprint(row, encoder)):
-            yield {
-                **row,
-                "partition": partition.key,
-                "frames": made["frames"],
-                "embedding_sha256": made["sha256"],
-            }
+    for row, made in embedded_segments(partition):
+        if made:
+            yield {**row, "partition": partition.key, "frames": made["frames"], "embedding_sha256": made["sha256"]}

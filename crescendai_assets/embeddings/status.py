@@ -17,9 +17,9 @@ from typing import Any
 from crescendai_assets.audio.decode import SAMPLE_RATE
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.doctor.encoder import check_checkpoint
+from crescendai_assets.embeddings.folder import committed_embeddings, files_in, wanted_embeddings
 from crescendai_assets.embeddings.identity import EncoderIdentity, EncoderSpec, identify, read_identity
 from crescendai_assets.embeddings.muq import pooled_frames
-from crescendai_assets.embeddings.pipeline import committed_embeddings, files_in, wanted_embeddings
 from crescendai_assets.embeddings.store import WIDTH
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.journal import read_last_run, unfolded

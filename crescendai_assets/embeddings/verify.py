@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from crescendai_assets.embeddings.folder import orphans, segment_fingerprint
 from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.embeddings.muq import pooled_frames
-from crescendai_assets.embeddings.pipeline import files_in
 from crescendai_assets.embeddings.store import embedding_path, read_embedding, refuse_unfit
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.files import sha256_file
@@ -29,7 +29,7 @@ def check_files(partition: Partition, *, deep: bool = False) -> Outcome:
     folder = partition.embedding_folder
     rows = list(read_rows(partition.stage("embeddings").table))
     faults = [fault for row in rows if (fault := _size_fault(partition, row))]
-    faults += [{"id": name, "fault": "a file that no row of any partition names"} for name in _orphans(partition)]
+    faults += [{"id": name, "fault": "a file that no row of any partition names"} for name in orphans(partition)]
     read = rows if deep else spread(rows)
     for row in read:
         path = embedding_path(folder, row["segment_id"])
@@ -69,16 +69,26 @@ def check_finite_and_shaped(partition: Partition, *, deep: bool = False) -> Outc
 def check_one_per_segment(partition: Partition) -> Outcome:
     """Each segment has exactly one embedding and each embedding a segment; failed recordings are only counted."""
     failed = read_failures(partition.stage("embeddings").ledger)
-    embedded = Counter(row["segment_id"] for row in read_rows(partition.stage("embeddings").table))
+    made = list(read_rows(partition.stage("embeddings").table))
+    embedded, marks = (
+        Counter(row["segment_id"] for row in made),
+        {row["segment_id"]: row["fingerprint"] for row in made},
+    )
+    identity = read_identity(partition.embedding_folder)
     segments: set[str] = set()
     faults: list[Row] = []
+    others: list[Row] = []
     missing = 0
     for row in read_rows(partition.stage("segments").table):
         segments.add(row["segment_id"])
+        mark = marks.get(row["segment_id"])
+        if mark and identity and mark != segment_fingerprint(row, identity.digest):
+            others.append({"id": row["segment_id"], "fault": "its embedding is of another cut, sound or encoder"})
         if not embedded[row["segment_id"]]:
             missing += 1
             if row["recording_id"] not in failed:
                 faults.append({"id": row["segment_id"], "fault": "no embedding"})
+    faults += others
     faults += [{"id": i, "fault": f"{n} embeddings"} for i, n in embedded.items() if n > 1]
     faults += [{"id": i, "fault": "embedding without a segment"} for i in embedded.keys() - segments]
     facts = {"segments": len(segments), "embeddings": embedded.total(), "of_failed_recordings": missing}
@@ -104,16 +114,3 @@ def _size_fault(partition: Partition, row: Row) -> Row | None:
     if size != row["bytes"]:
         return {"id": row["segment_id"], "fault": f"{size} bytes, recorded {row['bytes']}"}
     return None
-
-
-def _orphans(partition: Partition) -> list[str]:
-    """Files that no row names. In a shared folder, what another partition may be writing right now is left to it."""
-    tier = partition.tier
-    shared = tier.embeddings(partition) == tier.embeddings()
-    others = [p for p in tier.partitions("segments") if p.key != partition.key] if shared else []
-    owned = _names([partition], "embeddings") | _names(others, "embeddings") | _names(others, "segments")
-    return sorted(files_in(partition.embedding_folder) - owned)
-
-
-def _names(partitions: list[Partition], asset: str) -> set[str]:
-    return {row["segment_id"] + ".pt" for p in partitions for row in read_rows(p.stage(asset).table)}

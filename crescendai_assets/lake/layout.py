@@ -95,12 +95,12 @@ class Tier:
     @property
     def contrastive_mapping(self) -> Path:
         """`{work_id: [segment_id, ...]}`."""
-        return self.folder / "contrastive_mapping.json"
+        return self.folder / f"contrastive_mapping{self.set_suffix}.json"
 
     @property
     def contrastive_recordings(self) -> Path:
         """Recordings behind the mapping, with performer and split."""
-        return self.folder / "contrastive_recordings.jsonl"
+        return self.folder / f"contrastive_recordings{self.set_suffix}.jsonl"
 
     def partition(self, key: str) -> Partition:
         """The partition of that key, whether it exists or not."""

@@ -159,6 +159,7 @@ def run_stage(
     options: Options,
     progress: Progress = silent,
     on_prune: Callable[[str], None] | None = None,
+    sweep: Callable[[], None] | None = None,
     facts: Callable[[], Mapping[str, Any]] = dict,
 ) -> StageReport:
     """Plan and do one stage of one partition.
@@ -173,6 +174,7 @@ def run_stage(
         options: Limit, retries, pruning.
         progress: Gets lines for the log.
         on_prune: Removes the files of one recording that left the source.
+        sweep: Removes files that belong to no row at all; called when pruning.
         facts: What else to show, asked at the end.
 
     Raises:
@@ -199,6 +201,8 @@ def run_stage(
                 if on_prune:  # files first: without its row nothing would know of them after a kill
                     on_prune(recording_id)
                 journal.remove(recording_id)
+            if sweep:
+                sweep()
     seconds = time.monotonic() - started
     report = _report(partition, asset, table, files, run, seconds, facts(), pruned=options.prune)
     if run.succeeded:

@@ -63,10 +63,8 @@ def run(root: Path) -> int:
 
 
 def _materialize_all(keys: Mapping[str, tuple[str, ...]]) -> list[tuple[Done, float]]:
-    import dagster as dg
-
     from crescendai_assets.defs.assembly import build_definitions
-    from crescendai_assets.defs.run import in_order, materialize
+    from crescendai_assets.defs.run import in_order, materialize, own_instance
 
     defs = build_definitions()
     plan = [
@@ -75,7 +73,7 @@ def _materialize_all(keys: Mapping[str, tuple[str, ...]]) -> list[tuple[Done, fl
         for key in ([k for k in keys[asset.split("/")[0]] if k in partitions] if partitions else [None])
     ]
     done: list[tuple[Done, float]] = []
-    with dg.DagsterInstance.get() as instance:
+    with own_instance() as instance:
         for number, (asset, key) in enumerate(plan, start=1):
             started = time.monotonic()
             print(f"[{number:2}/{len(plan)}] {asset} {key or ''}".rstrip(), flush=True)

@@ -211,3 +211,9 @@ def test_what_finishes_first_comes_first_and_an_error_comes_with_its_item():
     assert first == 0.0
     assert isinstance(error, RecordingError)
     assert others == [(0.1, 0.1), (0.3, 0.3)]
+
+
+def test_a_child_that_cannot_even_start_is_the_machines_fault_and_no_recordings(monkeypatch):
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with GuardedProcess() as process, pytest.raises(SetupError, match="does not start"):
+        process.call(len, "abc", what="a.wav")

@@ -162,6 +162,23 @@ def test_one_embedding_per_segment_refuses_an_embedding_without_a_segment(made):
     assert not verdict(made, "maestro/embeddings", "one_embedding_per_segment").passed
 
 
+def test_one_embedding_per_segment_refuses_an_embedding_of_another_cut(made):
+    rewrite(
+        made.year("2011").stage("segments").table,
+        lambda rows: [{**rows[0], "n_valid": rows[0]["n_valid"] - 1}, *rows[1:]],
+    )
+    evaluation = verdict(made, "maestro/embeddings", "one_embedding_per_segment")
+    assert not evaluation.passed
+    assert "another cut" in str(evaluation.metadata["at_fault"].value)
+
+
+def test_mapping_idempotent_sees_that_segments_were_cut_again_since(made):
+    rewrite(
+        made.year("2011").stage("segments").table, lambda rows: [{**row, "source_sha256": "0" * 64} for row in rows]
+    )
+    assert not verdict(made, "maestro/contrastive_mapping", "idempotent").passed
+
+
 def test_metadata_idempotent_sees_that_a_year_changed_since(made):
     rewrite(made.year("2011").stage("segments").table, lambda rows: rows[1:])
     assert not verdict(made, "maestro/metadata", "idempotent").passed

@@ -137,6 +137,23 @@ def test_recordings_that_left_the_source_are_reported_and_removed_only_when_aske
     }
 
 
+def test_pruning_sweeps_files_that_no_row_names_and_leaves_those_of_other_years(platform):
+    platform.write(LONG, Take(2017, "MIDI-Unprocessed_057_x", seconds=12))
+    platform.run_all("2011", "2017")
+    stray = platform.tier.embeddings() / "maestro_2011_gone_wav_seg000.pt"
+    stray.write_bytes(b"left by a run that was killed before its commit")
+    assert not platform.run(["maestro/embeddings"], "2011")["maestro/embeddings"].checks["idempotent"]
+    result = platform.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=platform.instance,
+        asset_selection=[dg.AssetKey(["maestro", "embeddings"])],
+        partition_key="2011",
+        run_config={"ops": {"maestro__embeddings": {"config": {"prune": True}}}},
+    )
+    assert all(e.passed for e in result.get_asset_check_evaluations())
+    assert not stray.exists()
+    assert len(list(platform.tier.embeddings().glob("*.pt"))) == 4
+
+
 def test_the_mapping_compiles_when_only_two_of_the_ten_years_exist(platform):
     platform.write(LONG, Take(2017, "MIDI-Unprocessed_057_x", title="Etude Op. 25, No. 1", seconds=12))
     done = platform.run_all("2011", "2017")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from crescendai_assets.embeddings.folder import files_in
 from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.embeddings.importing import import_partition, imported_identity
-from crescendai_assets.embeddings.pipeline import files_in
 from crescendai_assets.embeddings.store import read_embedding
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.ledger import read_failures

@@ -6,12 +6,14 @@ that a sampler can refuse pairs by one performer and pairs across splits. Names 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crescendai_assets.embeddings.folder import embedded_segments
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Tier
@@ -227,7 +229,10 @@ def _all_segments(tier: Tier) -> list[Row]:
 
 
 def _with_embeddings(tier: Tier) -> Iterator[tuple[str, list[Row], list[str]]]:
+    """Each recording with its segments' rows and the ids of those that are embedded as they are cut now."""
     for partition in tier.partitions("segments"):
-        there = {row["segment_id"] for row in read_rows(partition.stage("embeddings").table)}
-        for recording_id, rows in by_recording(read_rows(partition.stage("segments").table)):
-            yield recording_id, rows, [row["segment_id"] for row in rows if row["segment_id"] in there]
+        for recording_id, pairs in itertools.groupby(
+            embedded_segments(partition), key=lambda pair: str(pair[0]["recording_id"])
+        ):
+            rows = list(pairs)
+            yield recording_id, [row for row, _ in rows], [row["segment_id"] for row, made in rows if made]
