@@ -35,7 +35,7 @@ check: $(STAMP) ## format, lint, types, import contracts, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/dg check defs
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg check defs
 
 format: $(STAMP) ## write the code in its format
 	@$(BIN)/ruff format .
