@@ -5,6 +5,7 @@ One encoder a folder: embeddings of two encoders look alike and mean different t
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -24,6 +25,8 @@ TEMPORAL_POOL = 8
 IDENTITY_FILE = "encoder.json"
 UNTRAINED_MARK = "UNTRAINED"
 """A file of this name in a checkpoint folder says that its weights were never trained."""
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 Precision = Literal["fp32", "bf16"]
 
@@ -252,11 +255,19 @@ def read_identity(folder: Path) -> EncoderIdentity | None:
 
 def _create(path: Path, identity: EncoderIdentity) -> EncoderIdentity:
     """Create the file whole or not at all; when another run was first, return what that one wrote."""
-    temporary = temporary_name(path)
+    temporary, text = temporary_name(path), json.dumps(asdict(identity), indent=1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(asdict(identity), indent=1))
-        os.link(temporary, path)
+        temporary.write_text(text)
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with path.open(
+                "x"
+            ) as file:  # exFAT and some network mounts have no hard links; this may tear, links do not
+                file.write(text)
     except FileExistsError:
         pass  # the other run's identity is read below and compared by the caller
     except OSError as error:

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
 from crescendai_assets.audio.guarded import GuardedProcess
@@ -41,6 +41,9 @@ from crescendai_assets.sources.locate import AudioFiles
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+FRAME_RATE = 25
+"""Frames a second that MuQ gives."""
 
 WRITERS = 4
 """Threads that write files; each waits for the disk, not for the processor."""
@@ -144,8 +147,14 @@ def embed_partition(
         progress=progress,
         on_prune=lambda recording_id: drop_files(folder, recording_id),
         sweep=lambda: drop_orphans(partition),
-        facts=lambda: {"device": encoder.device, "encoder": encoder.identity.describe()},
+        facts=lambda: _facts(partition, encoder),
     )
+
+
+def _facts(partition: Partition, encoder: Encoder) -> dict[str, Any]:
+    frames = sum(row["frames"] for row in read_rows(partition.stage("embeddings").table))
+    hours = frames * encoder.identity.temporal_pool / FRAME_RATE / 3600
+    return {"hours_of_audio": round(hours, 3), "device": encoder.device, "encoder": encoder.identity.describe()}
 
 
 def _jobs(partition: Partition, pending: set[str]) -> Iterator[_Job]:

@@ -103,17 +103,19 @@ def committed_segments(partition: Partition, inherited: tuple[str, ...]) -> dict
 
 def segment_facts(table: Path) -> dict[str, Any]:
     """Hours and what the gates dropped or noticed, over the recordings of a segments table."""
-    hours = silent_pieces = clipped = short = 0.0
+    hours = silent_pieces = clipped = short = zeros = 0.0
     for _, rows in by_recording(read_rows(table)):
         first = rows[0]
         hours += sum(r["n_valid"] for r in rows) / SAMPLE_RATE / 3600
         silent_pieces += first["recording_silent_segments"]
         clipped += first["recording_clipped_share"] > 0.001
+        zeros += first["recording_zero_tail_seconds"] > 1
         short += abs(first["recording_seconds"] - first.get("duration_seconds", first["recording_seconds"])) > 1
     return {
         "hours_of_audio": round(hours, 3),
         "silent_segments_dropped": int(silent_pieces),
         "clipped_recordings": int(clipped),
+        "ending_in_exact_zeros": int(zeros),
         "off_catalogued_length": int(short),
     }
 

@@ -319,3 +319,18 @@ def test_an_identity_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path,
     (tmp_path / IDENTITY_FILE).write_text(text)
     with pytest.raises(SetupError, match=r"encoder\.json: .*reset"):
         claim_folder(tmp_path, MUQ, "maestro")
+
+
+def test_a_disk_without_hard_links_is_claimed_all_the_same(tmp_path, monkeypatch):
+    import errno
+
+    def no_links(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", no_links)
+    one = EncoderIdentity("one", "sha256:1", (1,), 8, "fp32")
+    claim_folder(tmp_path / "made", one, "maestro")
+    claim_folder(tmp_path / "made", one, "maestro")
+    assert read_identity(tmp_path / "made") == one
+    with pytest.raises(SetupError, match="another encoder"):
+        claim_folder(tmp_path / "made", EncoderIdentity("two", "sha256:2", (1,), 8, "fp32"), "maestro")
