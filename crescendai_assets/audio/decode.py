@@ -83,13 +83,12 @@ def decode(
     target_sr: int = SAMPLE_RATE,
     *,
     max_seconds: float = MAX_SECONDS,
-    allow_truncated: bool = False,
 ) -> Decoded:
     """Like `load_audio`, with what the header said beside what was there.
 
     Raises:
         FileNotFoundError: There is no such file.
-        RecordingError: As for `load_audio`; `allow_truncated` lets a truncated file pass.
+        RecordingError: As for `load_audio`.
     """
     import soundfile
 
@@ -101,7 +100,7 @@ def decode(
             mono, native_rate, channels, declared = _read_sndfile(path, file, max_seconds)
     except soundfile.LibsndfileError as error:
         mono, native_rate, channels, declared = _read_ffmpeg(path, max_seconds, error.error_string)
-    _refuse_unusable(path, mono, native_rate, declared, allow_truncated)
+    _refuse_unusable(path, mono, native_rate, declared)
     audio = _resample(mono, native_rate, target_sr)
     return Decoded(audio, target_sr, native_rate, channels, declared)
 
@@ -227,7 +226,7 @@ def _resample(mono: Audio, native_rate: int, target_sr: int) -> Audio:
     return np.asarray(np.pad(audio, (0, wanted - len(audio))), np.float32)
 
 
-def _refuse_unusable(path: Path, mono: Audio, rate: int, declared: float | None, allow_truncated: bool) -> None:
+def _refuse_unusable(path: Path, mono: Audio, rate: int, declared: float | None) -> None:
     import numpy as np
 
     if len(mono) == 0:
@@ -235,7 +234,7 @@ def _refuse_unusable(path: Path, mono: Audio, rate: int, declared: float | None,
     if not np.isfinite(mono).all():
         raise RecordingError(f"{path}: holds samples that are not finite numbers; write it again from its source")
     missing = (declared or 0.0) - len(mono) / rate
-    if not allow_truncated and declared and missing > max(TRUNCATION_SECONDS, TRUNCATION_SHARE * declared):
+    if declared and missing > max(TRUNCATION_SECONDS, TRUNCATION_SHARE * declared):
         raise RecordingError(
             f"{path}: truncated: its header declares {declared:.1f} s, {len(mono) / rate:.1f} s are there. "
             "Fetch it again"

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
-from crescendai_assets.embeddings.store import embedding_path
+from crescendai_assets.embeddings.store import embedding_path, write_embedding
 from crescendai_assets.lake.fingerprints import digest_lines, fingerprint
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.stage import StageRun
 from crescendai_assets.lake.tables import Row, by_recording, read_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def wanted_embeddings(partition: Partition, identity: EncoderIdentity) -> dict[str, str]:
@@ -64,6 +68,36 @@ def clear_way(run: StageRun, folder: Path, recording_id: str, before: Mapping[st
         for segment_id in before[recording_id] - wanted:
             embedding_path(folder, segment_id).unlink(missing_ok=True)
         run.forget(recording_id)
+
+
+def write_embeddings(
+    folder: Path, recording_id: str, embedded: Iterable[tuple[Row, Tensor]], encoder_digest: str
+) -> list[Row]:
+    """Write the files of a recording and return the rows to commit.
+
+    Args:
+        folder: Where the files go.
+        recording_id: The recording.
+        embedded: Each segment's row with its embedding.
+        encoder_digest: Of the identity that made them.
+
+    Raises:
+        SetupError: The disk is full.
+    """
+    rows = []
+    for row, embedding in embedded:
+        size, sha256 = write_embedding(folder, row["segment_id"], embedding)
+        rows.append(
+            {
+                "segment_id": row["segment_id"],
+                "recording_id": recording_id,
+                "fingerprint": segment_fingerprint(row, encoder_digest),
+                "sha256": sha256,
+                "bytes": size,
+                "frames": len(embedding),
+            }
+        )
+    return rows
 
 
 def drop_files(folder: Path, recording_id: str) -> None:

@@ -17,13 +17,13 @@ from crescendai_assets.embeddings.folder import (
     committed_embeddings,
     drop_files,
     drop_orphans,
-    segment_fingerprint,
     segments_of,
     wanted_embeddings,
+    write_embeddings,
 )
 from crescendai_assets.embeddings.identity import TEMPORAL_POOL, EncoderIdentity, claim_folder
 from crescendai_assets.embeddings.muq import frames_of, pooled_frames
-from crescendai_assets.embeddings.store import read_embedding, refuse_unfit, write_embedding
+from crescendai_assets.embeddings.store import read_embedding, refuse_unfit
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.schemas import EMBEDDINGS
@@ -88,7 +88,6 @@ def import_partition(
     """
     tensors = _Tensors(source)
     folder = partition.embedding_folder
-    digest = identity.digest
 
     def wanted() -> dict[str, str]:
         claim_folder(folder, identity, partition.tier.name)  # under the lock, or a reset could come between
@@ -110,16 +109,7 @@ def import_partition(
                 run.fail(recording_id, error)
                 continue
             clear_way(run, folder, recording_id, before, {row["segment_id"] for row in rows})
-            committed = []
-            for row, embedding in found:
-                size, sha256 = write_embedding(folder, row["segment_id"], embedding)
-                keys = {
-                    "segment_id": row["segment_id"],
-                    "recording_id": recording_id,
-                    "frames": len(embedding),
-                }
-                mark = segment_fingerprint(row, digest)
-                committed.append({**keys, "fingerprint": mark, "sha256": sha256, "bytes": size})
+            committed = write_embeddings(folder, recording_id, found, identity.digest)
             run.commit(recording_id, committed, sum(row["n_valid"] for row in rows) / SAMPLE_RATE)
 
     return run_stage(

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -25,12 +24,12 @@ from crescendai_assets.embeddings.folder import (
     committed_embeddings,
     drop_files,
     drop_orphans,
-    segment_fingerprint,
     segments_of,
     wanted_embeddings,
+    write_embeddings,
 )
 from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder
-from crescendai_assets.embeddings.store import refuse_unfit, write_embedding
+from crescendai_assets.embeddings.store import refuse_unfit
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.files import clear_temporary
 from crescendai_assets.lake.layout import Partition
@@ -123,7 +122,9 @@ def embed_partition(
 
         def keep(job: _Job) -> None:
             clear_way(run, folder, job.recording_id, before, {row["segment_id"] for row in job.rows})
-            run.commit(job.recording_id, _write(job, folder, encoder.identity), job.seconds)
+            embedded = ((row, job.embeddings[row["segment_id"]]) for row in job.rows)
+            rows = write_embeddings(folder, job.recording_id, embedded, encoder.identity.digest)
+            run.commit(job.recording_id, rows, job.seconds)
 
         def refuse(job: _Job, error: RecordingError) -> None:
             if not job.failed:
@@ -161,25 +162,6 @@ def _jobs(partition: Partition, pending: set[str]) -> Iterator[_Job]:
     for recording_id, rows in by_recording(read_rows(partition.stage("segments").table)):
         if recording_id in pending:
             yield _Job(recording_id, rows)
-
-
-def _write(job: _Job, folder: Path, identity: EncoderIdentity) -> list[Row]:
-    encoder = identity.digest
-    rows = []
-    for row in job.rows:
-        embedding = job.embeddings[row["segment_id"]]
-        size, sha256 = write_embedding(folder, row["segment_id"], embedding)
-        rows.append(
-            {
-                "segment_id": row["segment_id"],
-                "recording_id": job.recording_id,
-                "fingerprint": segment_fingerprint(row, encoder),
-                "sha256": sha256,
-                "bytes": size,
-                "frames": len(embedding),
-            }
-        )
-    return rows
 
 
 def _encode_all(

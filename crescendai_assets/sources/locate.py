@@ -48,10 +48,6 @@ class AudioFiles:
             )
         return path
 
-    def is_discarded(self, row: Row) -> bool:
-        """Whether the working copy was made and has been removed since."""
-        return bool(row["audio_in"] == "lake" and not self._expected(row).is_file())
-
     def _expected(self, row: Row) -> Path:
         if row["audio_in"] == "lake":
             return self.tier.folder / str(row["audio_path"])

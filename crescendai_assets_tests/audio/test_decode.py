@@ -124,9 +124,6 @@ def test_a_wav_cut_in_half_is_refused_and_not_passed_with_a_zero_tail(tmp_path):
     cut = cut_short(path)
     with pytest.raises(RecordingError, match=r"cut-a\.wav: truncated: its header declares 60\.0 s, 30\.0 s are there"):
         load_audio(cut)
-    found = decode(cut, allow_truncated=True)
-    assert found.seconds == pytest.approx(30.0, abs=0.01)
-    assert found.audio[-2_400:].any()
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.9])

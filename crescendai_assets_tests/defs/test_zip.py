@@ -22,16 +22,21 @@ LENGTHS = {"a": (2011, 31), "b": (2011, 12), "c": (2017, 40), "d": (2017, 12)}
 TAKES = [Take(year, name, seconds=seconds) for name, (year, seconds) in LENGTHS.items()]
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    folder = write_folder(tmp_path / "unpacked", TAKES)
-    path = tmp_path / "web" / "maestro-v3.0.0.zip"
+def write_archive(root: Path, takes: list[Take]) -> Path:
+    """A zip of MAESTRO's form under `root/web`."""
+    folder = write_folder(root / "unpacked", takes)
+    path = root / "web" / "maestro-v3.0.0.zip"
     path.parent.mkdir()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(folder / "maestro-v3.0.0.json", "maestro-v3.0.0/maestro-v3.0.0.json")
-        for take in TAKES:
+        for take in takes:
             archive.write(folder / take.audio_filename, f"maestro-v3.0.0/{take.audio_filename}")
     return path
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return write_archive(tmp_path, TAKES)
 
 
 def definitions(platform, url: str) -> dg.Definitions:
@@ -140,24 +145,20 @@ def test_no_server_at_all_fails_with_the_address(platform):
     assert "127.0.0.1:9" in done["maestro/recordings"].error
 
 
-def test_a_server_that_fails_three_times_in_a_row_leaves_the_rest_untried(platform, archive, monkeypatch):
+def test_a_server_that_fails_three_times_in_a_row_leaves_the_rest_untried(platform, tmp_path, monkeypatch):
     from crescendai_assets.lake.errors import RecordingError
     from crescendai_assets.sources.remote_zip import RemoteZip
 
-    tried: list[str] = []
-
     def fail(_self, name, _target):
-        tried.append(name)
         raise RecordingError(f"{name}: the connection broke four times; run again later", "retry")
 
     monkeypatch.setattr(RemoteZip, "copy", fail)
-    monkeypatch.setattr("crescendai_assets.sources.maestro._COPIERS", 1)
-    monkeypatch.setattr("crescendai_assets.sources.maestro._GIVE_UP_AFTER", 1)
+    archive = write_archive(tmp_path, [Take(2011, f"take{i}", seconds=6) for i in range(6)])
     with serve(archive.parent) as server:
         done = run(platform, server.url(archive.name), ["maestro/recordings"], "2011")
     assert not done["maestro/recordings"].succeeded
-    assert "1 recordings in a row could not be fetched" in done["maestro/recordings"].error
-    assert len(read_failures(platform.year("2011").stage("recordings").ledger)) == 1
+    assert "3 recordings in a row could not be fetched" in done["maestro/recordings"].error
+    assert len(read_failures(platform.year("2011").stage("recordings").ledger)) == 3
 
 
 def test_what_a_killed_fetch_left_half_is_cleared(platform, archive):
