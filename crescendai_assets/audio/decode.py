@@ -126,6 +126,22 @@ def save_audio(audio: Audio, path: str | Path, sr: int = SAMPLE_RATE, *, subtype
     write_atomic(Path(path), buffer.getvalue())
 
 
+def declared_seconds(path: Path) -> float:
+    """What a file's header says of its length, without decoding it; 0 when it does not say or cannot be read."""
+    import av
+    import soundfile
+
+    try:
+        return float(soundfile.info(str(path)).duration)
+    except soundfile.LibsndfileError:
+        pass
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            return float(_ffmpeg_seconds(container, container.streams.audio[0]) or 0.0)
+    except (av.FFmpegError, EOFError, ValueError, IndexError):
+        return 0.0  # whether it can be used is told when it is cut
+
+
 def _read_sndfile(path: Path, file: soundfile.SoundFile, max_seconds: float) -> tuple[Audio, int, int, float | None]:
     """Mono samples at the native rate, rate, channels, declared seconds; in blocks, as headers lie about length."""
     import numpy as np

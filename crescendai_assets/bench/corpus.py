@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from crescendai_assets.audio.decode import SAMPLE_RATE
-from crescendai_assets.embeddings.folder import segment_fingerprint
+from crescendai_assets.embeddings.folder import CLEAN
 from crescendai_assets.embeddings.identity import EncoderIdentity
 from crescendai_assets.lake.layout import Partition, open_lake
 from crescendai_assets.lake.schemas import MAESTRO_RECORDINGS, MAESTRO_SEGMENTS
@@ -157,6 +157,7 @@ def _recording_row(partition: Partition, recording_id: str, path: Path, seconds:
         "year": int(YEAR),
         "duration_seconds": float(seconds),
         "audio_in": "lake",
+        "state": "working copy",
         "audio_path": path.relative_to(partition.tier.folder).as_posix(),
         "bytes": path.stat().st_size,
         "sha256": source,
@@ -168,7 +169,7 @@ def _embedding_row(segment: Row, encoder: str) -> Row:
     return {
         "segment_id": segment["segment_id"],
         "recording_id": segment["recording_id"],
-        "fingerprint": segment_fingerprint(segment, encoder),
+        "fingerprint": CLEAN.fingerprint(segment, encoder),
         "sha256": segment["source_sha256"],
         "bytes": 382_000,
         "frames": 93,

@@ -29,6 +29,7 @@ class LastRun:
 
     data_version: str | None
     limit: int | None = None
+    untried: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def _last_run(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | N
     if event is None:
         return LastRun(None)
     limit: Any = event.metadata["limit"].value if "limit" in event.metadata else None
-    return LastRun((event.tags or {}).get("dagster/data_version"), limit)
+    untried: Any = event.metadata["untried"].value if "untried" in event.metadata else 0
+    return LastRun((event.tags or {}).get("dagster/data_version"), limit, untried)
 
 
 def _result(outcome: Outcome) -> dg.AssetCheckResult:

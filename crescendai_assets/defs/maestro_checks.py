@@ -3,28 +3,17 @@
 Verdicts come from the domain; here each is bound to its asset.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-
-import dagster as dg
+from collections.abc import Mapping
 
 from crescendai_assets.defs import maestro
 from crescendai_assets.defs.checks import Subject, asset_check
-from crescendai_assets.defs.maestro import TIER
-from crescendai_assets.embeddings.folder import committed_embeddings, wanted_embeddings
-from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
-from crescendai_assets.embeddings.verify import check_files, check_finite_and_shaped, check_one_per_segment
-from crescendai_assets.lake.layout import Partition, Tier
-from crescendai_assets.lake.schemas import (
-    CONTRASTIVE_RECORDINGS,
-    EMBEDDINGS,
-    MAESTRO_RECORDINGS,
-    MAESTRO_SEGMENTS,
-)
-from crescendai_assets.lake.tables import Table, read_rows
-from crescendai_assets.lake.verify import Outcome, both, check_schema, check_stage
-from crescendai_assets.sources.maestro import INHERITED, committed_recordings, list_year
-from crescendai_assets.sources.segmenting import committed_segments, wanted_segments
+from crescendai_assets.defs.maestro import SHAPE
+from crescendai_assets.defs.tier import IDEMPOTENT, schema_check, stage_checks
+from crescendai_assets.lake.layout import Tier
+from crescendai_assets.lake.schemas import CONTRASTIVE_RECORDINGS, MAESTRO_SEGMENTS
+from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.lake.verify import Outcome
+from crescendai_assets.sources.maestro import list_year
 from crescendai_assets.training.contrastive import (
     check_compiled,
     check_splits,
@@ -33,75 +22,17 @@ from crescendai_assets.training.contrastive import (
     plan_metadata,
 )
 
-_LAKE = frozenset({"lake"})
 _ENCODED = frozenset({"lake", "encoder"})
-_IDEMPOTENT = "Planning the work again from disk finds nothing to do, and the content is what the run recorded."
-
-
-def _year(subject: Subject) -> Partition:
-    year: Partition = subject.resources.lake.partition(TIER, subject.partition)
-    return year
-
-
-def _embedded_year(subject: Subject) -> Partition:
-    encoder = subject.resources.encoder
-    year: Partition = subject.resources.lake.partition(TIER, subject.partition, encoder.set_name())
-    return year
 
 
 def _tier(subject: Subject) -> Tier:
-    tier: Tier = subject.resources.lake.tier(TIER, subject.resources.encoder.set_name())
+    tier: Tier = subject.resources.lake.tier(SHAPE.name, subject.resources.encoder.set_name())
     return tier
 
 
-def _identity(year: Partition, subject: Subject) -> EncoderIdentity:
-    """Who made the folder; who would, when nobody has yet."""
-    found = read_identity(year.embedding_folder)
-    if found is None:
-        found = subject.resources.encoder.open().identity
-    return found
-
-
-def _recordings_idempotent(subject: Subject) -> Outcome:
-    year, source = _year(subject), subject.resources.maestro
-    listing = list_year(year, source.required_source(), source.performers_csv())
-    run = subject.last_run
-    return check_stage(
-        year,
-        "recordings",
-        MAESTRO_RECORDINGS,
-        listing.wanted,
-        lambda: committed_recordings(year),
-        run.data_version,
-        run.limit,
-    )
-
-
-def _segments_idempotent(subject: Subject) -> Outcome:
-    year, rule, run = _year(subject), subject.resources.segmenting.rule(), subject.last_run
-    return check_stage(
-        year,
-        "segments",
-        MAESTRO_SEGMENTS,
-        lambda: wanted_segments(year, INHERITED, rule),
-        lambda: committed_segments(year, INHERITED),
-        run.data_version,
-        run.limit,
-    )
-
-
-def _embeddings_idempotent(subject: Subject) -> Outcome:
-    year, run = _embedded_year(subject), subject.last_run
-    planned = check_stage(
-        year,
-        "embeddings",
-        EMBEDDINGS,
-        lambda: wanted_embeddings(year, _identity(year, subject)),
-        lambda: committed_embeddings(year),
-        run.data_version,
-        run.limit,
-    )
-    return both(planned, check_files(year, deep=subject.deep))
+def _wanted_recordings(subject: Subject) -> Mapping[str, str]:
+    source = subject.resources.maestro
+    return list_year(SHAPE.partition(subject), source.required_source(), source.performers_csv()).wanted()
 
 
 def _metadata_idempotent(subject: Subject) -> Outcome:
@@ -117,68 +48,18 @@ def _mapping_idempotent(subject: Subject) -> Outcome:
     return check_compiled(planned.digest, planned.digest_on_disk(tier), subject.last_run.data_version)
 
 
-def _schema(asset: dg.AssetsDefinition, table: Table, path: Callable[[Subject], Path]) -> dg.AssetChecksDefinition:
-    return asset_check(
-        asset,
-        "schema",
-        lambda subject: check_schema(table, list(read_rows(path(subject)))),
-        description="Every row fits its schema, ids are in order and none stands twice.",
-        resources=_ENCODED,
-        blocking=True,
-    )
-
-
 CHECKS = [
-    asset_check(
-        maestro.recordings,
-        "idempotent",
-        _recordings_idempotent,
-        description=_IDEMPOTENT,
-        resources=frozenset({"lake", "maestro"}),
-    ),
-    asset_check(
-        maestro.segments,
-        "idempotent",
-        _segments_idempotent,
-        description=_IDEMPOTENT,
-        resources=frozenset({"lake", "segmenting"}),
-    ),
-    asset_check(
-        maestro.embeddings,
-        "idempotent",
-        _embeddings_idempotent,
-        description=_IDEMPOTENT
-        + " Files: none missing or astray, sizes as recorded, contents of a sample (all with deep).",
-        resources=_ENCODED,
-    ),
-    asset_check(maestro.metadata, "idempotent", _metadata_idempotent, description=_IDEMPOTENT, resources=_ENCODED),
+    *stage_checks(SHAPE, maestro.recordings, maestro.segments, maestro.embeddings, _wanted_recordings),
+    asset_check(maestro.metadata, "idempotent", _metadata_idempotent, description=IDEMPOTENT, resources=_ENCODED),
     asset_check(
         maestro.contrastive_mapping,
         "idempotent",
         _mapping_idempotent,
-        description=_IDEMPOTENT,
+        description=IDEMPOTENT,
         resources=_ENCODED,
     ),
-    _schema(maestro.recordings, MAESTRO_RECORDINGS, lambda s: _year(s).stage("recordings").table),
-    _schema(maestro.segments, MAESTRO_SEGMENTS, lambda s: _year(s).stage("segments").table),
-    _schema(maestro.embeddings, EMBEDDINGS, lambda s: _embedded_year(s).stage("embeddings").table),
-    _schema(maestro.metadata, MAESTRO_SEGMENTS, lambda s: _tier(s).metadata),
-    _schema(maestro.contrastive_mapping, CONTRASTIVE_RECORDINGS, lambda s: _tier(s).contrastive_recordings),
-    asset_check(
-        maestro.embeddings,
-        "finite_and_shaped",
-        lambda subject: check_finite_and_shaped(_embedded_year(subject), deep=subject.deep),
-        description="Embeddings are finite float32 (frames, 1024), as long as their segment; a sample, all with deep.",
-        resources=_ENCODED,
-        blocking=True,
-    ),
-    asset_check(
-        maestro.embeddings,
-        "one_embedding_per_segment",
-        lambda subject: check_one_per_segment(_embedded_year(subject)),
-        description="Each segment has exactly one embedding; those of failed recordings are left out and counted.",
-        resources=_ENCODED,
-    ),
+    schema_check(maestro.metadata, MAESTRO_SEGMENTS, lambda s: _tier(s).metadata),
+    schema_check(maestro.contrastive_mapping, CONTRASTIVE_RECORDINGS, lambda s: _tier(s).contrastive_recordings),
     asset_check(
         maestro.contrastive_mapping,
         "no_split_leak",

@@ -69,6 +69,7 @@ def stage_metadata(report: StageReport, options: Options) -> Metadata:
         "skipped_up_to_date": len(plan.done),
         "succeeded": report.succeeded,
         "failed": report.failed_now,
+        **({"untried": report.untried} if report.untried else {}),
         "failed_before_and_waiting": len(plan.waiting),
         "removed_from_source": len(plan.removed),
         "pruned": report.pruned,

@@ -6,5 +6,11 @@ from crescendai_assets.sources.maestro_catalogue import YEARS
 
 MAESTRO_YEARS = dg.StaticPartitionsDefinition([str(year) for year in YEARS])
 
+EDITIONS = dg.DynamicPartitionsDefinition(name="competition")
+"""Competition editions, as `chopin2021`; registered from the catalogue by the sensor `registered_partitions`."""
+
+CHANNELS = dg.DynamicPartitionsDefinition(name="channel")
+"""Channels, by the slug of their name; registered likewise."""
+
 # No asset has a backfill policy, which is Dagster's way of saying one run a partition, each with a partition key.
 # `BackfillPolicy.multi_run(1)` starts range runs of one key instead, and checks in those are told no partition.

@@ -63,10 +63,10 @@ class MaestroResource(dg.ConfigurableResource):
             )
         return source
 
-    def audio(self, tier: Tier) -> AudioFiles:
-        """Where the tier's recordings are decoded from."""
+    def audio(self, partition: Partition) -> AudioFiles:
+        """Where a year's recordings are decoded from."""
         source = self.source()
-        return AudioFiles(tier, source.folder if source else None)
+        return AudioFiles(partition.tier, source.folder if source else None)
 
     def source(self) -> FolderSource | ZipSource | None:
         """The source, None when neither is set."""

@@ -5,9 +5,11 @@ Making embeddings is `pipeline`'s and `importing`'s work, verdicts are `verify`'
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,42 +17,69 @@ from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
 from crescendai_assets.embeddings.store import embedding_path, write_embedding
 from crescendai_assets.lake.fingerprints import digest_lines, fingerprint
 from crescendai_assets.lake.layout import Partition
+from crescendai_assets.lake.schemas import EMBEDDINGS
 from crescendai_assets.lake.stage import StageRun
-from crescendai_assets.lake.tables import Row, by_recording, read_rows
+from crescendai_assets.lake.tables import Row, Table, by_recording, read_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def wanted_embeddings(partition: Partition, identity: EncoderIdentity) -> dict[str, str]:
+@dataclass(frozen=True)
+class Product:
+    """A folder of embeddings in a partition, and the asset that fills it.
+
+    Attributes:
+        asset: `embeddings` (of the sound as it is) or `augmented_pairs` (of the same segments, augmented).
+        table: Its table.
+        recipe: What is done to the sound before it is encoded; empty for nothing.
+    """
+
+    asset: str
+    table: Table
+    recipe: str = ""
+
+    def folder(self, partition: Partition) -> Path:
+        """Where its files lie."""
+        return partition.augmented_folder if self.asset == "augmented_pairs" else partition.embedding_folder
+
+    def rows(self, partition: Partition) -> Iterator[Row]:
+        """Its rows in a partition."""
+        return read_rows(partition.stage(self.asset).table)
+
+    def fingerprint(self, row: Row, encoder_digest: str) -> str:
+        """What the embedding of a segment depends on: the source's bytes, where it lies, the recipe, the encoder."""
+        parts = (row["source_sha256"], row["segment_start"], row["n_valid"], encoder_digest)
+        return fingerprint(*parts, self.recipe) if self.recipe else fingerprint(*parts)
+
+
+CLEAN = Product("embeddings", EMBEDDINGS)
+
+
+def wanted_embeddings(partition: Partition, identity: EncoderIdentity, product: Product = CLEAN) -> dict[str, str]:
     """Recording id -> digest of the ids and fingerprints its embeddings should have."""
     encoder = identity.digest
     return {
-        recording_id: digest_lines(f"{row['segment_id']} {segment_fingerprint(row, encoder)}" for row in rows)
+        recording_id: digest_lines(f"{row['segment_id']} {product.fingerprint(row, encoder)}" for row in rows)
         for recording_id, rows in by_recording(read_rows(partition.stage("segments").table))
     }
 
 
-def committed_embeddings(partition: Partition) -> dict[str, str]:
+def committed_embeddings(partition: Partition, product: Product = CLEAN) -> dict[str, str]:
     """Recording id -> digest of the ids and fingerprints it has; another value when a file is missing."""
-    there = files_in(partition.embedding_folder)
+    there = files_in(product.folder(partition))
     return {
         recording_id: digest_lines(
             f"{row['segment_id']} {row['fingerprint'] if row['segment_id'] + '.pt' in there else 'file missing'}"
             for row in rows
         )
-        for recording_id, rows in by_recording(read_rows(partition.stage("embeddings").table))
+        for recording_id, rows in by_recording(product.rows(partition))
     }
 
 
-def segment_fingerprint(row: Row, encoder_digest: str) -> str:
-    """What an embedding depends on: the source's bytes, where the segment lies, and the encoder."""
-    return fingerprint(row["source_sha256"], row["segment_start"], row["n_valid"], encoder_digest)
-
-
-def segments_of(partition: Partition, recordings: Collection[str]) -> dict[str, set[str]]:
+def segments_of(partition: Partition, recordings: Collection[str], product: Product = CLEAN) -> dict[str, set[str]]:
     """Recording id -> ids of the segments that have an embedding now, for some recordings."""
-    groups = by_recording(read_rows(partition.stage("embeddings").table)) if recordings else ()
+    groups = by_recording(product.rows(partition)) if recordings else ()
     return {i: {row["segment_id"] for row in rows} for i, rows in groups if i in recordings}
 
 
@@ -71,40 +100,55 @@ def clear_way(run: StageRun, folder: Path, recording_id: str, before: Mapping[st
 
 
 def write_embeddings(
-    folder: Path, recording_id: str, embedded: Iterable[tuple[Row, Tensor]], encoder_digest: str
+    folder: Path,
+    recording_id: str,
+    embedded: Iterable[tuple[Row, Tensor, Row]],
+    encoder_digest: str,
+    product: Product = CLEAN,
 ) -> list[Row]:
     """Write the files of a recording and return the rows to commit.
 
     Args:
         folder: Where the files go.
         recording_id: The recording.
-        embedded: Each segment's row with its embedding.
+        embedded: Each segment's row with its embedding, and what else its new row says.
         encoder_digest: Of the identity that made them.
+        product: Which embeddings they are.
 
     Raises:
         SetupError: The disk is full.
     """
     rows = []
-    for row, embedding in embedded:
+    for row, embedding, more in embedded:
         size, sha256 = write_embedding(folder, row["segment_id"], embedding)
         rows.append(
             {
                 "segment_id": row["segment_id"],
                 "recording_id": recording_id,
-                "fingerprint": segment_fingerprint(row, encoder_digest),
+                "fingerprint": product.fingerprint(row, encoder_digest),
                 "sha256": sha256,
                 "bytes": size,
                 "frames": len(embedding),
+                **more,
             }
         )
     return rows
 
 
-def drop_files(folder: Path, recording_id: str) -> None:
-    """Remove the embedding files of one recording."""
-    for name in files_in(folder):
-        if re.fullmatch(re.escape(recording_id) + r"_seg\d+\.pt", name):
-            (folder / name).unlink()
+def pruner(partition: Partition, product: Product = CLEAN) -> Callable[[str], None]:
+    """Removes the files of a recording, unless another partition of a shared folder has taken it over."""
+    folder = product.folder(partition)
+
+    @functools.cache  # read once, and only when something is removed
+    def removable() -> set[str]:
+        return files_in(folder) - _names(_others(partition), product.asset)
+
+    def drop(recording_id: str) -> None:
+        for name in removable():
+            if re.fullmatch(re.escape(recording_id) + r"_seg\d+\.pt", name):
+                (folder / name).unlink(missing_ok=True)
+
+    return drop
 
 
 def files_in(folder: Path) -> set[str]:
@@ -123,24 +167,29 @@ def embedded_segments(partition: Partition) -> Iterator[tuple[Row, Row | None]]:
     identity = read_identity(partition.embedding_folder)
     for row in read_rows(partition.stage("segments").table):
         found = made.get(row["segment_id"])
-        fits = found and (identity is None or found["fingerprint"] == segment_fingerprint(row, identity.digest))
+        fits = found and (identity is None or found["fingerprint"] == CLEAN.fingerprint(row, identity.digest))
         yield row, found if fits else None
 
 
-def drop_orphans(partition: Partition) -> None:
+def drop_orphans(partition: Partition, product: Product = CLEAN) -> None:
     """Remove files that no row names, as a run killed before its commit leaves them."""
-    for name in orphans(partition):
-        (partition.embedding_folder / name).unlink(missing_ok=True)
+    for name in orphans(partition, product):
+        (product.folder(partition) / name).unlink(missing_ok=True)
 
 
-def orphans(partition: Partition) -> list[str]:
+def orphans(partition: Partition, product: Product = CLEAN) -> list[str]:
     """Files that no row names. In a shared folder, what another partition may be writing right now is left to it."""
+    others = _others(partition)
+    there = files_in(product.folder(partition))  # before the tables: what is written meanwhile is no orphan
+    owned = _names([partition], product.asset) | _names(others, product.asset) | _names(others, "segments")
+    return sorted(there - owned)
+
+
+def _others(partition: Partition) -> list[Partition]:
+    """The partitions whose files lie in the same folder."""
     tier = partition.tier
     shared = tier.embeddings(partition) == tier.embeddings()
-    others = [p for p in tier.partitions("segments") if p.key != partition.key] if shared else []
-    there = files_in(partition.embedding_folder)  # before the tables: what is written meanwhile is no orphan
-    owned = _names([partition], "embeddings") | _names(others, "embeddings") | _names(others, "segments")
-    return sorted(there - owned)
+    return [p for p in tier.partitions("segments") if p.key != partition.key] if shared else []
 
 
 def _names(partitions: list[Partition], asset: str) -> set[str]:

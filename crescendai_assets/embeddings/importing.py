@@ -15,8 +15,8 @@ from crescendai_assets.audio.decode import SAMPLE_RATE
 from crescendai_assets.embeddings.folder import (
     clear_way,
     committed_embeddings,
-    drop_files,
     drop_orphans,
+    pruner,
     segments_of,
     wanted_embeddings,
     write_embeddings,
@@ -93,10 +93,10 @@ def import_partition(
         claim_folder(folder, identity, partition.tier.name)  # under the lock, or a reset could come between
         return wanted_embeddings(partition, identity)
 
-    def row_of(row: Row) -> tuple[Row, Tensor]:
+    def row_of(row: Row) -> tuple[Row, Tensor, Row]:
         embedding = _as_stored(tensors.get(row["segment_id"]), row, identity.temporal_pool)
         refuse_unfit(embedding, pooled_frames(row["n_valid"], identity.temporal_pool), row["segment_id"])
-        return row, embedding
+        return row, embedding, {}
 
     def work(run: StageRun) -> None:
         before = segments_of(partition, run.plan.stale)
@@ -121,7 +121,7 @@ def import_partition(
         work=work,
         options=options,
         progress=progress,
-        on_prune=lambda recording_id: drop_files(folder, recording_id),
+        on_prune=pruner(partition),
         sweep=lambda: drop_orphans(partition),
         facts=lambda: {"imported_from": str(source), "encoder": identity.describe()},
     )

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -20,10 +21,12 @@ from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
 from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.audio.segments import SegmentRule, cut
 from crescendai_assets.embeddings.folder import (
+    CLEAN,
+    Product,
     clear_way,
     committed_embeddings,
-    drop_files,
     drop_orphans,
+    pruner,
     segments_of,
     wanted_embeddings,
     write_embeddings,
@@ -33,10 +36,9 @@ from crescendai_assets.embeddings.store import refuse_unfit
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.files import clear_temporary
 from crescendai_assets.lake.layout import Partition
-from crescendai_assets.lake.schemas import EMBEDDINGS
 from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
 from crescendai_assets.lake.tables import Row, by_recording, read_rows
-from crescendai_assets.sources.locate import AudioFiles
+from crescendai_assets.sources.locate import AudioFiles, taken_over
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +70,7 @@ class _Job:
 
     recording_id: str
     rows: list[Row]
-    embeddings: dict[str, Tensor] = field(default_factory=dict)
+    embeddings: dict[str, tuple[Tensor, Row]] = field(default_factory=dict)
     failed: bool = False
 
     @property
@@ -76,7 +78,10 @@ class _Job:
         return float(sum(row["n_valid"] for row in self.rows)) / SAMPLE_RATE
 
 
-_Piece = tuple[_Job, Row, Audio]
+_Piece = tuple[_Job, Row, Audio, Row]
+
+Cutter = Callable[[GuardedProcess, Path, list[Row]], Iterator[tuple[Audio, Row]]]
+"""Gives the sound of each segment of a recording, and what its row says of how it was made."""
 
 
 def embed_partition(
@@ -85,6 +90,8 @@ def embed_partition(
     audio: AudioFiles,
     rule: SegmentRule,
     *,
+    product: Product = CLEAN,
+    cutter: Cutter | None = None,
     options: Options = Options(),
     decoders: int | None = None,
     progress: Progress = silent,
@@ -96,6 +103,8 @@ def embed_partition(
         encoder: Loads its weights only when there is work.
         audio: Finds the recordings.
         rule: As the segments were cut with; caps what is decoded.
+        product: Which embeddings, the clean ones by default.
+        cutter: Decodes a recording, once, to its segments' sound; by default as it is.
         options: Limit, retries, pruning.
         decoders: Processes that decode ahead; by default half the cores, at most four.
         progress: Gets lines for the log.
@@ -103,27 +112,24 @@ def embed_partition(
     Raises:
         SetupError: The folder belongs to another encoder, another process works on the partition, or the disk is full.
     """
-    folder = partition.embedding_folder
+    folder, sounds = product.folder(partition), cutter or plain_cutter(rule)
 
     def wanted() -> dict[str, str]:
         claim_folder(folder, encoder.identity, partition.tier.name)  # under the lock, or a reset could come between
-        return wanted_embeddings(partition, encoder.identity)
+        return wanted_embeddings(partition, encoder.identity, product)
 
     def work(run: StageRun) -> None:
         clear_temporary(folder, ".pt")
         recordings = {r["recording_id"]: r for r in read_rows(partition.stage("recordings").table)}
-        before = segments_of(partition, run.plan.stale)
+        before = segments_of(partition, run.plan.stale, product)
 
-        def pieces(worker: GuardedProcess, job: _Job) -> Iterator[Audio]:
-            path = audio.path(recordings[job.recording_id])
-            starts = [round(row["segment_start"] * SAMPLE_RATE) for row in job.rows]
-            bounds = [(start, start + row["n_valid"]) for start, row in zip(starts, job.rows, strict=True)]
-            return worker.stream(cut, path, bounds, rule, what=str(path))
+        def pieces(worker: GuardedProcess, job: _Job) -> Iterator[tuple[Audio, Row]]:
+            return sounds(worker, audio.path(recordings[job.recording_id]), job.rows)
 
         def keep(job: _Job) -> None:
             clear_way(run, folder, job.recording_id, before, {row["segment_id"] for row in job.rows})
-            embedded = ((row, job.embeddings[row["segment_id"]]) for row in job.rows)
-            rows = write_embeddings(folder, job.recording_id, embedded, encoder.identity.digest)
+            embedded = ((row, *job.embeddings[row["segment_id"]]) for row in job.rows)
+            rows = write_embeddings(folder, job.recording_id, embedded, encoder.identity.digest, product)
             run.commit(job.recording_id, rows, job.seconds)
 
         def refuse(job: _Job, error: RecordingError) -> None:
@@ -139,21 +145,37 @@ def embed_partition(
 
     return run_stage(
         partition,
-        "embeddings",
-        EMBEDDINGS,
+        product.asset,
+        product.table,
         wanted=wanted,
-        committed=lambda: committed_embeddings(partition),
+        committed=lambda: committed_embeddings(partition, product),
         work=work,
         options=options,
         progress=progress,
-        on_prune=lambda recording_id: drop_files(folder, recording_id),
-        sweep=lambda: drop_orphans(partition),
-        facts=lambda: _facts(partition, encoder),
+        released=lambda removed: taken_over(partition, removed),
+        on_prune=pruner(partition, product),
+        sweep=lambda: drop_orphans(partition, product),
+        facts=lambda: _facts(partition, encoder, product),
     )
 
 
-def _facts(partition: Partition, encoder: Encoder) -> dict[str, Any]:
-    frames = sum(row["frames"] for row in read_rows(partition.stage("embeddings").table))
+def plain_cutter(rule: SegmentRule) -> Cutter:
+    """Segments as they are."""
+
+    def sounds(worker: GuardedProcess, path: Path, rows: list[Row]) -> Iterator[tuple[Audio, Row]]:
+        return ((piece, {}) for piece in worker.stream(cut, path, bounds_of(rows), rule, what=str(path)))
+
+    return sounds
+
+
+def bounds_of(rows: list[Row]) -> list[tuple[int, int]]:
+    """First sample and the one after the last of each segment, at `SAMPLE_RATE`."""
+    starts = [round(row["segment_start"] * SAMPLE_RATE) for row in rows]
+    return [(start, start + row["n_valid"]) for start, row in zip(starts, rows, strict=True)]
+
+
+def _facts(partition: Partition, encoder: Encoder, product: Product) -> dict[str, Any]:
+    frames = sum(row["frames"] for row in product.rows(partition))
     hours = frames * encoder.identity.temporal_pool / FRAME_RATE / 3600
     return {"hours_of_audio": round(hours, 3), "device": encoder.device, "encoder": encoder.identity.describe()}
 
@@ -177,7 +199,7 @@ def _encode_all(
         def finish(pieces: list[_Piece], results: list[Tensor]) -> None:
             from crescendai_assets.embeddings.muq import pooled_frames
 
-            for (job, row, _), result in zip(pieces, results, strict=True):
+            for (job, row, _, more), result in zip(pieces, results, strict=True):
                 if job.failed:
                     continue
                 embedding = result.cpu()
@@ -190,13 +212,13 @@ def _encode_all(
                 except RecordingError as error:
                     refuse(job, error)
                     continue
-                job.embeddings[row["segment_id"]] = embedding
+                job.embeddings[row["segment_id"]] = (embedding, more)
                 if len(job.embeddings) == len(job.rows):
                     writing.append(writers.submit(keep, job))
 
         under_way: tuple[list[_Piece], list[Tensor]] | None = None
         for pieces in feeder.batches(encoder.batch_size):
-            results = encoder.launch([samples for _, _, samples in pieces])
+            results = encoder.launch([samples for _, _, samples, _ in pieces])
             if under_way:
                 finish(*under_way)
             under_way = (pieces, results)
@@ -214,7 +236,7 @@ class _Feeder:
     def __init__(
         self,
         jobs: Iterator[_Job],
-        pieces: Callable[[GuardedProcess, _Job], Iterator[Audio]],
+        pieces: Callable[[GuardedProcess, _Job], Iterator[tuple[Audio, Row]]],
         refuse: Callable[[_Job, RecordingError], None],
         workers: int,
         room: int,
@@ -270,8 +292,8 @@ class _Feeder:
 
     def _decode(self, worker: GuardedProcess, job: _Job) -> None:
         try:
-            for row, samples in zip(job.rows, self._pieces(worker, job), strict=True):
-                if job.failed or not self._put((job, row, samples)):
+            for row, (samples, more) in zip(job.rows, self._pieces(worker, job), strict=True):
+                if job.failed or not self._put((job, row, samples, more)):
                     return
         except RecordingError as error:
             self._refuse(job, error)

@@ -27,11 +27,11 @@ from crescendai_assets.lake.layout import Partition, Tier
 from crescendai_assets.lake.ledger import Failure, now_utc
 from crescendai_assets.lake.resolve import Plan, resolve
 from crescendai_assets.lake.tables import Row, by_recording, read_rows
+from crescendai_assets.sources.locate import committed_recordings
 from crescendai_assets.sources.maestro import (
     INHERITED,
     Listing,
     MaestroSource,
-    committed_recordings,
     maestro_source,
 )
 from crescendai_assets.sources.maestro_catalogue import Entry

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
-from crescendai_assets.embeddings.folder import orphans, segment_fingerprint
+from crescendai_assets.embeddings.folder import CLEAN, Product, orphans
 from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.embeddings.muq import pooled_frames
 from crescendai_assets.embeddings.store import embedding_path, read_embedding, refuse_unfit
@@ -19,17 +20,19 @@ SAMPLED = 16
 """Files whose contents are read unless all are asked for."""
 
 
-def check_files(partition: Partition, *, deep: bool = False) -> Outcome:
+def check_files(partition: Partition, product: Product = CLEAN, *, deep: bool = False) -> Outcome:
     """Files of a partition against its table: none missing or astray, sizes as recorded, contents of a sample.
 
     Args:
         partition: Where.
+        product: Which embeddings.
         deep: Read the contents of all files, not of a sample.
     """
-    folder = partition.embedding_folder
-    rows = list(read_rows(partition.stage("embeddings").table))
-    faults = [fault for row in rows if (fault := _size_fault(partition, row))]
-    faults += [{"id": name, "fault": "a file that no row of any partition names"} for name in orphans(partition)]
+    folder = product.folder(partition)
+    rows = list(product.rows(partition))
+    faults = [fault for row in rows if (fault := _size_fault(folder, row))]
+    astray = orphans(partition, product)
+    faults += [{"id": name, "fault": "a file that no row of any partition names"} for name in astray]
     read = rows if deep else spread(rows)
     for row in read:
         path = embedding_path(folder, row["segment_id"])
@@ -39,15 +42,15 @@ def check_files(partition: Partition, *, deep: bool = False) -> Outcome:
     return outcome(faults, f"{len(rows)} files as recorded, {len(read)} read", "files are not as recorded", facts)
 
 
-def check_finite_and_shaped(partition: Partition, *, deep: bool = False) -> Outcome:
+def check_finite_and_shaped(partition: Partition, product: Product = CLEAN, *, deep: bool = False) -> Outcome:
     """Embeddings are float32 (frames, 1024), finite, and as long as their segment says; a sample, or all."""
-    identity = read_identity(partition.embedding_folder)
+    identity = read_identity(product.folder(partition))
     lengths = {row["segment_id"]: row["n_valid"] for row in read_rows(partition.stage("segments").table)}
-    rows = list(read_rows(partition.stage("embeddings").table))
+    rows = list(product.rows(partition))
     read = rows if deep else spread(rows)
     faults: list[Row] = []
     for row in read:
-        path = embedding_path(partition.embedding_folder, row["segment_id"])
+        path = embedding_path(product.folder(partition), row["segment_id"])
         if not path.exists() or row["segment_id"] not in lengths:
             continue  # told by check_files and check_one_per_segment
         embedding = read_embedding(path)
@@ -66,15 +69,15 @@ def check_finite_and_shaped(partition: Partition, *, deep: bool = False) -> Outc
     )
 
 
-def check_one_per_segment(partition: Partition) -> Outcome:
+def check_one_per_segment(partition: Partition, product: Product = CLEAN) -> Outcome:
     """Each segment has exactly one embedding and each embedding a segment; failed recordings are only counted."""
-    failed = read_failures(partition.stage("embeddings").ledger)
-    made = list(read_rows(partition.stage("embeddings").table))
+    failed = read_failures(partition.stage(product.asset).ledger)
+    made = list(product.rows(partition))
     embedded, marks = (
         Counter(row["segment_id"] for row in made),
         {row["segment_id"]: row["fingerprint"] for row in made},
     )
-    identity = read_identity(partition.embedding_folder)
+    identity = read_identity(product.folder(partition))
     segments: set[str] = set()
     faults: list[Row] = []
     others: list[Row] = []
@@ -82,7 +85,7 @@ def check_one_per_segment(partition: Partition) -> Outcome:
     for row in read_rows(partition.stage("segments").table):
         segments.add(row["segment_id"])
         mark = marks.get(row["segment_id"])
-        if mark and identity and mark != segment_fingerprint(row, identity.digest):
+        if mark and identity and mark != product.fingerprint(row, identity.digest):
             others.append({"id": row["segment_id"], "fault": "its embedding is of another cut, sound or encoder"})
         if not embedded[row["segment_id"]]:
             missing += 1
@@ -105,8 +108,8 @@ def spread(rows: list[Row], count: int = SAMPLED) -> list[Row]:
     return rows[:: max(1, len(rows) // count)][:count]
 
 
-def _size_fault(partition: Partition, row: Row) -> Row | None:
-    path = embedding_path(partition.embedding_folder, row["segment_id"])
+def _size_fault(folder: Path, row: Row) -> Row | None:
+    path = embedding_path(folder, row["segment_id"])
     try:
         size = path.stat().st_size
     except FileNotFoundError:

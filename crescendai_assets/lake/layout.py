@@ -25,7 +25,13 @@ CACHES = {
 SHARED_EMBEDDINGS = {"percepiano", "maestro", "youtube"}
 """Tiers whose embeddings lie in one folder for all partitions; a competition edition has its own."""
 
+SHARED_AUDIO = {"youtube"}
+"""Tiers whose working copies lie in one folder for all partitions: a video may move from one channel to another."""
+
 _TABLES = {"recordings": "recordings.jsonl", "segments": "metadata.jsonl"}
+
+_OF_A_SET = {"embeddings", "augmented_pairs", "ordinal", "ordinal_across_rounds"}
+"""Assets that follow from embeddings, so that each named set of them has its own."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,31 @@ class Partition:
     @property
     def audio(self) -> Path:
         """Working copies of recordings whose source is not read in place."""
-        return self.folder / "audio"
+        return (self.tier.folder if self.tier.name in SHARED_AUDIO else self.folder) / "audio"
+
+    @property
+    def partial(self) -> Path:
+        """Downloads under way; a killed one goes on from there."""
+        return self.folder / "partial"
+
+    @property
+    def discovered(self) -> Path:
+        """What the source listed when it was asked last."""
+        return self.folder / "discovered.jsonl"
 
     @property
     def embedding_folder(self) -> Path:
         """Folder of the `.pt` files."""
         return self.tier.embeddings(self)
 
+    @property
+    def augmented_folder(self) -> Path:
+        """Folder of the `.pt` files of augmented segments, of the same names as the clean ones."""
+        return self.tier.embeddings(self, augmented=True)
+
     def stage(self, asset: str) -> StageFiles:
-        """The files of one asset; `asset` is `recordings`, `segments` or `embeddings`."""
-        if asset == "embeddings":
+        """The files of one asset, such as `recordings`, `segments` or `embeddings`."""
+        if asset in _OF_A_SET:
             asset += self.tier.set_suffix
         return StageFiles(
             table=self.folder / _TABLES.get(asset, f"{asset}.jsonl"),
@@ -86,6 +107,11 @@ class Tier:
     def set_suffix(self) -> str:
         """What a named embedding set adds to its folder and table."""
         return f"-{checked_id(self.embedding_set)}" if self.embedding_set else ""
+
+    @property
+    def recordings(self) -> Path:
+        """Recordings of all partitions, compiled."""
+        return self.folder / "recordings.jsonl"
 
     @property
     def metadata(self) -> Path:
@@ -113,9 +139,9 @@ class Tier:
         keys = sorted(p.name for p in self.folder.iterdir() if p.is_dir() and not p.name.startswith((".", "muq_")))
         return [p for p in map(self.partition, keys) if p.stage(asset).table.exists()]
 
-    def embeddings(self, partition: Partition | None = None) -> Path:
+    def embeddings(self, partition: Partition | None = None, *, augmented: bool = False) -> Path:
         """Folder of the `.pt` files, of the tier or (competitions) of one edition."""
-        name = "muq_embeddings" + self.set_suffix
+        name = "muq_embeddings" + ("_augmented" if augmented else "") + self.set_suffix
         if self.name in SHARED_EMBEDDINGS or partition is None:
             return self.folder / name
         return partition.folder / name

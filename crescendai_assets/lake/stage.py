@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,7 @@ class StageReport:
         digest: Content hash of the table.
         plan: What there was to do.
         succeeded: Recordings committed by this run.
+        failed_now: Recordings this run tried and could not do.
         failures: The ledger as it stands.
         pruned: Recordings removed by this run.
         seconds: Wall time.
@@ -72,6 +73,7 @@ class StageReport:
     digest: str
     plan: Plan
     succeeded: int
+    failed_now: int
     failures: tuple[Failure, ...]
     pruned: int
     seconds: float
@@ -79,14 +81,14 @@ class StageReport:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def failed_now(self) -> int:
-        """Recordings this run tried and could not do."""
-        return len(self.plan.pending) - self.succeeded
+    def untried(self) -> int:
+        """Recordings this run left for a later one, as a daily quota makes it."""
+        return len(self.plan.pending) - self.succeeded - self.failed_now
 
     @property
     def hopeless(self) -> bool:
         """There was work and none of it succeeded."""
-        return bool(self.plan.pending) and self.succeeded == 0
+        return bool(self.failed_now) and self.succeeded == 0
 
     def summary(self) -> str:
         """One line for the log."""
@@ -95,8 +97,9 @@ class StageReport:
             return f"up to date: {self.rows} rows, {len(self.plan.done)} recordings, nothing to do{waiting}"
         return (
             f"{self.succeeded} of {len(self.plan.pending)} recordings done ({len(self.plan.new)} new, "
-            f"{len(self.plan.stale)} stale), {self.failed_now} failed, {len(self.plan.done)} were up to date; "
-            f"{self.rows} rows, {self.seconds:.1f} s"
+            f"{len(self.plan.stale)} stale), {self.failed_now} failed, "
+            + (f"{self.untried} left for a later run, " if self.untried else "")
+            + f"{len(self.plan.done)} were up to date; {self.rows} rows, {self.seconds:.1f} s"
         )
 
 
@@ -106,8 +109,7 @@ class StageRun:
     def __init__(self, plan: Plan, wanted: Mapping[str, str], journal: Journal, progress: Progress) -> None:
         self.plan = plan
         self.audio_seconds = 0.0
-        self.succeeded = 0
-        self._finished = 0
+        self.succeeded = self.failed = 0
         self._wanted, self._journal, self._progress = wanted, journal, progress
         self._lock = threading.Lock()
         self._started = self._told = time.monotonic()
@@ -132,20 +134,21 @@ class StageRun:
         """Enter a failure in the ledger and say so."""
         with self._lock:
             failure = self._journal.fail(recording_id, self._wanted[recording_id], error)
+            self.failed += 1
             self._progress(f"failed ({failure.error_class}): {recording_id}: {error}")
             self._tell()
 
     def _tell(self) -> None:
         """Progress at most every few seconds: how far, how fast, how long still."""
-        self._finished += 1
+        finished = self.succeeded + self.failed
         now, total = time.monotonic(), len(self.plan.pending)
-        if now - self._told < _PROGRESS_SECONDS and self._finished < total:
+        if now - self._told < _PROGRESS_SECONDS and finished < total:
             return
         self._told = now
         elapsed = now - self._started
-        left = elapsed / self._finished * (total - self._finished)
+        left = elapsed / finished * (total - finished)
         speed = f", {self.audio_seconds / elapsed:.0f}x real time" if self.audio_seconds else ""
-        self._progress(f"{self._finished}/{total} recordings{speed}, about {left:.0f} s left")
+        self._progress(f"{finished}/{total} recordings{speed}, about {left:.0f} s left")
 
 
 def run_stage(
@@ -158,6 +161,8 @@ def run_stage(
     work: Callable[[StageRun], None],
     options: Options,
     progress: Progress = silent,
+    unusable: Callable[[], Mapping[str, RecordingError]] | None = None,
+    released: Callable[[Collection[str]], Collection[str]] | None = None,
     on_prune: Callable[[str], None] | None = None,
     sweep: Callable[[], None] | None = None,
     facts: Callable[[], Mapping[str, Any]] = dict,
@@ -173,6 +178,10 @@ def run_stage(
         work: Does `run.plan.pending`, committing or failing each; called only when something is pending.
         options: Limit, retries, pruning.
         progress: Gets lines for the log.
+        unusable: What the source lists and nobody can work on, with the reason: it stands in the ledger as long as it
+            is listed. With it, failures of recordings that were never committed and are no longer listed are dropped.
+        released: Of the recordings that left the source, those that another partition took over: their rows go at
+            once, their files stay.
         on_prune: Removes the files of one recording that left the source.
         sweep: Removes files that belong to no row at all; called when pruning.
         facts: What else to show, asked at the end.
@@ -183,11 +192,14 @@ def run_stage(
     files = partition.stage(asset)
     started = time.monotonic()
     with open_journal(files, table, asset) as journal:
-        want = wanted()
+        want, have = wanted(), committed()
+        not_ours = unusable() if unusable else {}
+        if unusable:
+            _keep_listed(journal, not_ours, want, have)
         plan = resolve(
             want,
-            committed(),
-            journal.failures,
+            have,
+            {i: failure for i, failure in journal.failures.items() if i not in not_ours},
             now=now_utc(),
             limit=options.limit,
             retry_failed=options.retry_failed,
@@ -196,15 +208,19 @@ def run_stage(
         if plan.pending:
             progress(f"{len(plan.pending)} recordings to do, {len(plan.done)} up to date")
             work(run)
+        gone = released(plan.removed) if released and plan.removed else ()
+        for recording_id in gone:
+            journal.remove(recording_id)
+        pruned = sorted(set(plan.removed).difference(gone)) if options.prune else []
         if options.prune:
-            for recording_id in plan.removed:
+            for recording_id in pruned:
                 if on_prune:  # files first: without its row nothing would know of them after a kill
                     on_prune(recording_id)
                 journal.remove(recording_id)
             if sweep:
                 sweep()
     seconds = time.monotonic() - started
-    report = _report(partition, asset, table, files, run, seconds, facts(), pruned=options.prune)
+    report = _report(partition, asset, table, files, run, seconds, facts(), pruned=len(pruned))
     if run.succeeded:
         write_last_run(
             files,
@@ -219,6 +235,18 @@ def run_stage(
     return report
 
 
+def _keep_listed(
+    journal: Journal, unusable: Mapping[str, RecordingError], want: Mapping[str, str], have: Mapping[str, str]
+) -> None:
+    """Bring the ledger in step with what is listed and unusable."""
+    for recording_id, error in unusable.items():
+        before = journal.failures.get(recording_id)
+        if before is None or before.message != str(error):
+            journal.fail(recording_id, "", error)
+    for recording_id in journal.failures.keys() - unusable.keys() - want.keys() - have.keys():
+        journal.remove(recording_id)
+
+
 def _report(
     partition: Partition,
     asset: str,
@@ -228,7 +256,7 @@ def _report(
     seconds: float,
     facts: Mapping[str, Any],
     *,
-    pruned: bool,
+    pruned: int,
 ) -> StageReport:
     count = 0
 
@@ -246,8 +274,9 @@ def _report(
         digest=digest,
         plan=run.plan,
         succeeded=run.succeeded,
+        failed_now=run.failed,
         failures=tuple(read_failures(files.ledger).values()),
-        pruned=len(run.plan.removed) if pruned else 0,
+        pruned=pruned,
         seconds=seconds,
         audio_seconds=run.audio_seconds,
         facts=facts,

@@ -1,17 +1,19 @@
-"""From a recording's row to the audio file to decode, checked to be the one the row describes.
+"""From a recording's row to the audio file to decode, checked to be the one the row describes; what rows are there.
 
 Rows hold paths relative to the source or to the lake, so that tables are the same wherever either lies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import sha256_file
-from crescendai_assets.lake.layout import Tier
-from crescendai_assets.lake.tables import Row
+from crescendai_assets.lake.layout import Partition, Tier
+from crescendai_assets.lake.schemas import DISCARDED, WORKING_COPY
+from crescendai_assets.lake.tables import Row, read_rows
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,32 @@ class AudioFiles:
         if (status.st_size, status.st_mtime_ns) == (row["bytes"], row["mtime_ns"]):
             return True
         return bool(status.st_size == row["bytes"] and sha256_file(path) == row["sha256"])
+
+
+def committed_recordings(partition: Partition) -> dict[str, str]:
+    """Recording id -> fingerprint its row has."""
+    return {row["recording_id"]: row["fingerprint"] for row in read_rows(partition.stage("recordings").table)}
+
+
+def known_rows(partition: Partition, *, refetch: bool = False) -> dict[str, Row]:
+    """Rows by recording id; with `refetch`, discarded working copies count as lost, so that they are made again."""
+    rows = {row["recording_id"]: row for row in read_rows(partition.stage("recordings").table)}
+    if refetch:
+        rows |= {i: {**row, "state": WORKING_COPY} for i, row in rows.items() if row["state"] == DISCARDED}
+    return rows
+
+
+def taken_over(partition: Partition, recordings: Collection[str]) -> set[str]:
+    """Which of a partition's former recordings another partition of the tier holds now."""
+    others = (p for p in partition.tier.partitions() if p.key != partition.key)
+    return set(recordings) & {i for p in others for i in committed_recordings(p)}
+
+
+def discarded_copies(partition: Partition) -> list[str]:
+    """Recordings whose working copy was made and has been removed since; what is done with them stays done."""
+    rows = read_rows(partition.stage("recordings").table)
+    return [
+        row["recording_id"]
+        for row in rows
+        if row["audio_in"] == "lake" and not (partition.tier.folder / row["audio_path"]).is_file()
+    ]

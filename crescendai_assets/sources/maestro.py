@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import queue
-import stat
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,9 +22,11 @@ from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import clear_temporary, no_room, sha256_file, temporary_name, write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Partition, Tier
-from crescendai_assets.lake.schemas import MAESTRO_RECORDINGS
+from crescendai_assets.lake.schemas import DISCARDED, MAESTRO_RECORDINGS, WORKING_COPY
 from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
 from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.sources.in_place import hashed, version_of
+from crescendai_assets.sources.locate import committed_recordings, discarded_copies, known_rows
 from crescendai_assets.sources.maestro_catalogue import CATALOGUE_NAMES, Entry, catalogue_json, read_catalogue
 from crescendai_assets.sources.performers import contestant, performer_id, read_performers
 from crescendai_assets.sources.remote_zip import RemoteZip, ZipMember
@@ -93,30 +94,16 @@ class FolderSource:
 
     def version(self, entry: Entry) -> dict[str, Any]:
         """Size and time of the last change."""
-        try:
-            status = (self.root / entry.audio_filename).stat()
-        except OSError:
-            return {}
-        if not stat.S_ISREG(status.st_mode):
-            return {}
-        return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+        return version_of(self.root / entry.audio_filename)
 
     def fetch(self, entries: list[Entry], partition: Partition, known: dict[str, Row]) -> Iterator[Fetched]:
         """Hash what is new or touched; nothing is copied."""
 
         def one(entry: Entry) -> Row | RecordingError:
-            path, version = self.root / entry.audio_filename, self.version(entry)
-            if not version:
-                return RecordingError(
-                    f"{path}: no such file; complete the folder, or leave the recording out", "needs_user"
-                )
-            before = known.get(entry.recording_id)
-            untouched = before and all(before.get(k) == v for k, v in version.items())
             try:
-                sha256 = before["sha256"] if before and untouched else sha256_file(path)
-            except OSError as error:
-                return RecordingError(f"{path}: cannot be read ({error.strerror}); see to it and run again", "retry")
-            return {"audio_in": "source", "audio_path": entry.audio_filename, "sha256": sha256, **version}
+                return hashed(self.root, entry.audio_filename, known.get(entry.recording_id))
+            except RecordingError as error:
+                return error
 
         with ThreadPoolExecutor(_HASHERS) as pool:
             yield from zip(entries, pool.map(one, entries), strict=True)
@@ -193,11 +180,14 @@ class ZipSource:
         row = {
             "audio_in": "lake",
             "audio_path": copy.relative_to(partition.tier.folder).as_posix(),
+            "state": WORKING_COPY,
             **version,
         }
         before = known.get(entry.recording_id)
-        if before and copy.is_file() and all(before.get(k) == v for k, v in version.items()):
-            return {**row, "sha256": before["sha256"]}  # only a title or a name changed
+        there = before and (copy.is_file() or before["state"] == DISCARDED)
+        if before and there and all(before.get(k) == v for k, v in version.items()):
+            # only a title or a name changed
+            return {**row, "sha256": before["sha256"], "state": before["state"]}
         partition.audio.mkdir(parents=True, exist_ok=True)
         original = temporary_name(partition.audio / f"{entry.recording_id}{Path(entry.audio_filename).suffix}")
         try:
@@ -275,7 +265,7 @@ def collect_year(
         return {i: "discarded" if i in discarded else mark for i, mark in listing.wanted().items()}
 
     def work(run: StageRun) -> None:
-        known = {row["recording_id"]: row for row in read_rows(partition.stage("recordings").table)}
+        known = known_rows(partition, refetch=refetch)
         pending = [listing.entries[i] for i in run.plan.pending]
         for entry, outcome in source.fetch(pending, partition, known):
             if isinstance(outcome, RecordingError):
@@ -341,24 +331,9 @@ def list_year(partition: Partition, source: MaestroSource, performers: Path | No
     return Listing(source, entries, read_performers(performers) if performers else {})
 
 
-def committed_recordings(partition: Partition) -> dict[str, str]:
-    """Recording id -> fingerprint its row has."""
-    return {row["recording_id"]: row["fingerprint"] for row in read_rows(partition.stage("recordings").table)}
-
-
 def publish_catalogue(tier: Tier, source: MaestroSource) -> None:
     """Keep the source's catalogue beside the tables, in MAESTRO's own form."""
     write_atomic(tier.folder / CATALOGUE_NAMES[0], catalogue_json(source.entries()))
-
-
-def discarded_copies(partition: Partition) -> list[str]:
-    """Recordings whose working copy was made and has been removed since; what is done with them stays done."""
-    rows = read_rows(partition.stage("recordings").table)
-    return [
-        row["recording_id"]
-        for row in rows
-        if row["audio_in"] == "lake" and not (partition.tier.folder / row["audio_path"]).is_file()
-    ]
 
 
 def _facts(partition: Partition, source: MaestroSource) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_read_costs_one_recording_and_is_tried_again(platf
         raise PermissionError(13, "Permission denied")
 
     platform.write(A)
-    monkeypatch.setattr("crescendai_assets.sources.maestro.sha256_file", refuse)
+    monkeypatch.setattr("crescendai_assets.sources.in_place.sha256_file", refuse)
     assert not platform.run(["maestro/recordings"], "2011")["maestro/recordings"].succeeded
     (failure,) = read_failures(platform.year("2011").stage("recordings").ledger).values()
     assert (failure.error_class, "a.wav: cannot be read (Permission denied)" in failure.message) == ("retry", True)
