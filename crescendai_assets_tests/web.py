@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _CHUNK = 2**14
 
@@ -68,6 +69,14 @@ class Server:
     """Answer a range with bytes that begin so much later, and say so."""
     open_ended: bool = False
     """Answer a range with all that follows its start, and say so."""
+    refuse_after: int = 0
+    """Answer `status` only after so many requests."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Path -> address to go to instead, whatever its scheme."""
+    types: dict[str, str] = field(default_factory=dict)
+    """Path -> content type, where it is another than the name says."""
+    slow: float = 0.0
+    """Seconds to wait before each piece of 16 kB."""
     stopped: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -115,6 +124,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._serve(body=False)
 
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:  # the client has gone, as it may
+            self.close_connection = True
+
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent; the log is `Server.requests`."""
 
@@ -134,12 +149,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if state.spend("unavailable"):
             return self._refuse(log, 503)
-        if state.status is not None or not exists:
-            return self._refuse(log, state.status or 404)
+        if path in state.redirects:
+            return self._refuse(log, 302, {"Location": state.redirects[path]})
+        refusal = state.status if len(state.requests) > state.refuse_after else None
+        if refusal is not None or not exists:
+            return self._refuse(log, refusal or 404)
         if not asked or state.ranges_off:
             log.status, first, last = 200, 0, size - 1
         elif first >= size or last < first:
-            return self._refuse(log, 416, f"bytes */{size}")
+            return self._refuse(log, 416, {"Content-Range": f"bytes */{size}"})
         else:
             log.status, first = 206, first + state.shift
             last = (
@@ -150,7 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = last - first + 1
         drop = state.drop_after is not None and length > state.drop_after and body and state.spend("drop_times")
         self.send_response(log.status)
-        self.send_header("Content-Type", mimetypes.guess_type(path)[0] or "application/octet-stream")
+        kind = state.types.get(path) or mimetypes.guess_type(path)[0] or "application/octet-stream"
+        self.send_header("Content-Type", kind)
         self.send_header("ETag", f'"{file.stat().st_mtime_ns:x}-{size:x}"')
         if not state.ranges_off:
             self.send_header("Accept-Ranges", "bytes")
@@ -171,6 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             stream.seek(first)
             try:
                 while log.sent < count and not self.state.stopped.is_set():
+                    self.state.stopped.wait(self.state.slow)
                     data = stream.read(min(_CHUNK, count - log.sent))
                     log.sent += len(data)  # before it goes, or the client may look at the log too early
                     self.wfile.write(data)
@@ -178,11 +198,11 @@ class _Handler(BaseHTTPRequestHandler):
                 log.sent -= len(data)
                 self.close_connection = True
 
-    def _refuse(self, log: Request, status: int, content_range: str = "") -> None:
+    def _refuse(self, log: Request, status: int, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         log.status = status
         self.send_response(status)
-        if content_range:
-            self.send_header("Content-Range", content_range)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
