@@ -19,7 +19,8 @@ demo: $(STAMP) ## the whole way on a sample corpus, in ./demo; a second time doe
 ui: $(STAMP) ## the Dagster UI on your own data (DEMO=1: on the demo's; PORT=3000)
 ifdef DEMO
 	@test -f demo/env || { echo "there is no demo yet: run 'make demo' first"; exit 1; }
-	@set -a; . demo/env; set +a; exec $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
+	@set -a; . demo/env; set +a; \
+		exec $(BIN)/python -W ignore -m crescendai_assets.sample.site demo/videos -- $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
 else
 	@DAGSTER_HOME="$(CURDIR)" exec $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
 endif

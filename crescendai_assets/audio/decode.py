@@ -1,4 +1,4 @@
-"""Any audio file to mono float32 at one rate, of exact length, and back to WAV.
+"""Any audio file to mono float32 at one rate, of exact length, and back to WAV or FLAC.
 
 The fast way is to read at the native rate, downmix, then resample once (soxr HQ): some 18 times faster than a reader
 that resamples as it reads. What libsndfile cannot read goes through PyAV (FFmpeg). Decoders are C code fed with files
@@ -32,6 +32,9 @@ TRUNCATION_SECONDS, TRUNCATION_SHARE = 1.0, 0.02
 _BLOCK_SECONDS = 30
 
 _NO_HEADER = {"aac", "ac3", "eac3", "mp3"}
+
+_LISTS = {"concat", "dash", "hls", "imf", "rtsp", "sdp"}
+"""FFmpeg's names of formats that hold no sound of their own but the addresses of other files."""
 
 Audio: TypeAlias = "NDArray[np.float32]"
 
@@ -106,13 +109,14 @@ def decode(
 
 
 def save_audio(audio: Audio, path: str | Path, sr: int = SAMPLE_RATE, *, subtype: str = "FLOAT") -> None:
-    """Write mono samples as WAV, atomically, making the folders above.
+    """Write mono samples as WAV or, where the name ends in `.flac`, as FLAC, atomically, making the folders above.
 
     Args:
         audio: Float32 samples, shape (n,).
         path: Where to.
         sr: Rate, Hz.
-        subtype: `FLOAT` keeps float32; `PCM_16` is what working copies use, half the size.
+        subtype: Of WAV: `FLOAT` keeps float32; `PCM_16` is what working copies use, half the size. FLAC, which knows
+            no floats, is always `PCM_16`.
 
     Raises:
         SetupError: The disk is full.
@@ -121,9 +125,25 @@ def save_audio(audio: Audio, path: str | Path, sr: int = SAMPLE_RATE, *, subtype
     import soundfile
 
     # through memory: libsndfile would answer a full disk with a failed assertion
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.asarray(audio, np.float32), sr, subtype=subtype, format="WAV")
-    write_atomic(Path(path), buffer.getvalue())
+    path, buffer = Path(path), io.BytesIO()
+    kind, subtype = ("FLAC", "PCM_16") if path.suffix.lower() == ".flac" else ("WAV", subtype)
+    soundfile.write(buffer, np.asarray(audio, np.float32), sr, subtype=subtype, format=kind)
+    write_atomic(path, buffer.getvalue())
+
+
+def make_working_copy(original: Path, copy: Path, max_seconds: float = MAX_SECONDS) -> float:
+    """Decode to 24 kHz mono 16 bit: as WAV about 173 MB an hour, as FLAC (by the suffix of `copy`) about half.
+
+    Returns:
+        Decoded length, seconds.
+
+    Raises:
+        RecordingError: It cannot be decoded or is longer than `max_seconds`; no copy is left.
+        SetupError: The disk is full.
+    """
+    decoded = decode(original, max_seconds=max_seconds)
+    save_audio(decoded.audio, copy, SAMPLE_RATE, subtype="PCM_16")
+    return decoded.seconds
 
 
 def declared_seconds(path: Path) -> float:
@@ -183,6 +203,8 @@ def _read_ffmpeg(path: Path, max_seconds: float, refusal: str) -> tuple[Audio, i
     blocks: list[Audio] = []
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
+            if container.format.name in _LISTS:  # a file from the web must not bring in what else lies on this machine
+                raise RecordingError(f"{path}: is a list of other files, not a recording; offer the recording itself")
             if not container.streams.audio:
                 raise RecordingError(f"{path}: holds no audio; offer a recording, or take the file out")
             stream = container.streams.audio[0]

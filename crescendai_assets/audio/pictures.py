@@ -39,36 +39,56 @@ def duration_histogram(seconds: Sequence[float], what: str) -> bytes:
 
 def mel_picture(audio: Audio, title: str) -> bytes:
     """Log-mel spectrogram of mono samples at 24 kHz."""
-    import numpy as np
-
     figure, axes = _figure(6.4, 2.4)
     mel = log_mel(audio)
-    top = float(mel.max())
-    axes.imshow(
-        mel,
-        origin="lower",
-        aspect="auto",
-        cmap="magma",
-        vmin=top - 70,
-        vmax=top,
-        extent=(0, len(audio) / SAMPLE_RATE, 0, _BANDS),
-    )
-    hertz = np.array([100, 300, 1000, 3000, 10000])
-    axes.set_yticks(_mel(hertz) / _mel(SAMPLE_RATE / 2) * _BANDS, [f"{h:,}" for h in hertz])
+    _show_mel(axes, mel, len(audio) / SAMPLE_RATE, float(mel.max()), SAMPLE_RATE)
     axes.set(xlabel="s", ylabel="Hz")
     axes.set_title(title, fontsize=8)
     return _png(figure)
 
 
-def log_mel(audio: Audio) -> NDArray[np.float64]:
+def spectra_picture(clean: Audio, augmented: Audio, sample_rate: int, title: str) -> bytes:
+    """A segment before and after: log-mel spectrograms on one scale, and beside them their mean spectra in dB.
+
+    Args:
+        clean: Mono samples, shape (n,).
+        augmented: Mono samples.
+        sample_rate: Of both, Hz.
+        title: What was done to which.
+    """
+    import numpy as np
+
+    mels = {"clean": log_mel(clean, sample_rate), "augmented": log_mel(augmented, sample_rate)}
+    top = max(float(mel.max()) for mel in mels.values())
+    figure = _empty_figure(7.2, 3.4)
+    grid = figure.add_gridspec(2, 2, width_ratios=(1.5, 1))
+    spectra = _plain(figure.add_subplot(grid[:, 1]))
+    spectra.yaxis.tick_right()
+    spectra.yaxis.set_label_position("right")
+    hertz = 700 * (10 ** (np.linspace(0, _mel(sample_rate / 2), _BANDS + 2)[1:-1] / 2595) - 1)
+    for row, (name, mel) in enumerate(mels.items()):
+        axes = _plain(figure.add_subplot(grid[row, 0]))
+        _show_mel(axes, mel, len(clean) / sample_rate, top, sample_rate)
+        axes.set(ylabel=f"{name}, Hz", xlabel="s" if row else "")
+        mean = 10 * np.log10(np.mean(10 ** (mel / 10), axis=1))
+        # black and a red of the spectrograms' own colours: others do not survive the small palette
+        spectra.semilogx(hertz, mean, label=name, linewidth=(1.8, 1.0)[row], color=("#000004", "#f1605d")[row])
+    spectra.set(xlabel="Hz", ylabel="mean power, dB", xlim=(hertz[1], sample_rate / 2))
+    spectra.grid(alpha=0.3, linewidth=0.5)
+    spectra.legend(fontsize=7, frameon=False)
+    figure.suptitle(title, fontsize=8)
+    return _png(figure)
+
+
+def log_mel(audio: Audio, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float64]:
     """Mel power spectrogram in dB, shape (bands, frames); mel scale of O'Shaughnessy, 2595 log10(1 + f / 700)."""
     import numpy as np
 
     padded = np.pad(audio, _FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(_FFT), axis=1)) ** 2
-    centres = np.linspace(0, _mel(SAMPLE_RATE / 2), _BANDS + 2)
-    bins = _mel(np.fft.rfftfreq(_FFT, 1 / SAMPLE_RATE))
+    centres = np.linspace(0, _mel(sample_rate / 2), _BANDS + 2)
+    bins = _mel(np.fft.rfftfreq(_FFT, 1 / sample_rate))
     rising = (bins - centres[:-2, None]) / np.diff(centres)[:-1, None]
     falling = (centres[2:, None] - bins) / np.diff(centres)[1:, None]
     weights = np.clip(np.minimum(rising, falling), 0, None)
@@ -81,15 +101,40 @@ def _mel(hertz: Any) -> Any:
     return 2595 * np.log10(1 + np.asarray(hertz) / 700)
 
 
+def _show_mel(axes: Any, mel: NDArray[np.float64], seconds: float, top: float, sample_rate: int) -> None:
+    """Draw a spectrogram over time and frequency, 70 dB deep from `top`."""
+    import numpy as np
+
+    axes.imshow(
+        mel,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=top - 70,
+        vmax=top,
+        extent=(0, seconds, 0, _BANDS),
+    )
+    hertz = np.array([100, 300, 1000, 3000, 10000])
+    hertz = hertz[hertz < sample_rate / 2]
+    axes.set_yticks(_mel(hertz) / _mel(sample_rate / 2) * _BANDS, [f"{h:,}" for h in hertz])
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    figure = _empty_figure(width, height)
+    return figure, _plain(figure.subplots())
+
+
+def _empty_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure  # not pyplot: no state shared between runs in one process
 
-    figure = Figure(figsize=(width, height), dpi=90, layout="constrained")
-    axes = figure.subplots()
+    return Figure(figsize=(width, height), dpi=90, layout="constrained")
+
+
+def _plain(axes: Any) -> Any:
     axes.tick_params(labelsize=7)
     axes.xaxis.label.set_fontsize(8)
     axes.yaxis.label.set_fontsize(8)
-    return figure, axes
+    return axes
 
 
 def _png(figure: Figure) -> bytes:

@@ -15,19 +15,22 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from crescendai_assets.bench import decode, gpu, load, memory, pipeline, resolve
+from crescendai_assets.bench import acquire, augment, decode, gpu, load, memory, pipeline, resolve, ui
 from crescendai_assets.bench.measure import Figure
 
 MATTERS: dict[str, Callable[..., Iterator[Figure]]] = {
     "decode": decode.measure,
+    "acquire": acquire.measure,
+    "augment": augment.measure,
     "load": load.measure,
     "resolve": resolve.measure,
     "memory": memory.measure,
     "pipeline": pipeline.measure,
+    "ui": ui.measure,
     "gpu": gpu.measure,
 }
 
-_PACKAGES = ("crescendai-assets", "dagster", "torch", "muq", "numpy", "pedalboard", "soundfile", "soxr")
+_PACKAGES = ("crescendai-assets", "dagster", "torch", "muq", "numpy", "yt-dlp", "pedalboard", "soundfile", "soxr")
 
 
 @click.command()

@@ -77,11 +77,13 @@ def audio_partition(
 
 
 def forget_embeddings(partition: Partition) -> None:
-    """Make the embeddings of a partition new work again."""
-    files = partition.stage("embeddings")
-    for path in (files.table, files.journal, files.ledger, files.last_run):
-        path.unlink(missing_ok=True)
-    shutil.rmtree(partition.embedding_folder, ignore_errors=True)
+    """Make the embeddings of a partition, clean and augmented, new work again."""
+    for asset in ("embeddings", "augmented_pairs"):
+        files = partition.stage(asset)
+        for path in (files.table, files.journal, files.ledger, files.last_run):
+            path.unlink(missing_ok=True)
+    for folder in (partition.embedding_folder, partition.augmented_folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def segments_in_memory(paths: Sequence[Path]) -> list[Any]:

@@ -35,6 +35,15 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
         Target("at least", 0.95),
         facts={**facts, "segments": recordings * each, "recordings": recordings, "excluded": EXCLUDED},
     )
+    ratio, facts = pair_ratios(taken["bare"], taken["pairs"])
+    yield Figure(
+        "pipeline.pairs",
+        "embedding augmented pairs of the same recordings (decode once each, augment, forward, write, commit), "
+        "throughput as a share of the same bare forward pass",
+        ratio,
+        Target("at least", 0.9),
+        facts={**facts, "segments": recordings * each, "recordings": recordings, "preset": "recording_conditions"},
+    )
 
 
 def times(folder: str, recordings: int, each: int, pairs: int) -> dict[str, list[float]]:
@@ -59,6 +68,7 @@ def times(folder: str, recordings: int, each: int, pairs: int) -> dict[str, list
     warm_up(encoder, batches[0])
     runs = {
         "pipeline": partial(pipeline_seconds, partition, encoder),
+        "pairs": partial(pipeline_seconds, partition, encoder, augmented=True),
         "bare": partial(seconds, encode_all, encoder, batches),
     }
     return interleaved(runs, pairs)
@@ -81,23 +91,29 @@ def encode_all(encoder: Any, batches: Sequence[Sequence[Any]]) -> None:
         encoder.encode(batch)
 
 
-def pipeline_seconds(partition: Partition, encoder: Any) -> float:
+def pipeline_seconds(partition: Partition, encoder: Any, *, augmented: bool = False) -> float:
     """Embed a partition from nothing; how long that took.
 
     Args:
         partition: From `corpus.audio_partition`.
         encoder: Its weights already loaded.
+        augmented: Make the augmented twins instead.
 
     Raises:
         RuntimeError: A recording failed, so that the time would mean nothing.
     """
     from crescendai_assets.audio.segments import SegmentRule
-    from crescendai_assets.embeddings.pipeline import embed_partition
+    from crescendai_assets.embeddings.augmented import Augmentation
+    from crescendai_assets.embeddings.folder import CLEAN
+    from crescendai_assets.embeddings.pipeline import embed_partition, plain_cutter
     from crescendai_assets.sources.locate import AudioFiles
 
     forget_embeddings(partition)
+    rule, chosen = SegmentRule(), Augmentation("recording_conditions")
+    product, cutter = (chosen.product, chosen.cutter(rule)) if augmented else (CLEAN, plain_cutter(rule))
+    audio = AudioFiles(partition.tier)
     started = time.perf_counter()
-    report = embed_partition(partition, encoder, AudioFiles(partition.tier), SegmentRule())
+    report = embed_partition(partition, encoder, audio, rule, product=product, cutter=cutter)
     taken = time.perf_counter() - started
     if report.failures or not report.succeeded:
         raise RuntimeError(report.failures[0].message if report.failures else "nothing was embedded")

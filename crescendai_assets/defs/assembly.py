@@ -5,10 +5,12 @@ from typing import Any
 
 import dagster as dg
 
-from crescendai_assets.defs import jobs, maestro, sensors
+from crescendai_assets.defs import competition, jobs, maestro, maestro_checks, registration, retention, sensors, youtube
 from crescendai_assets.defs.executors import gpu_executor
-from crescendai_assets.defs.maestro_checks import CHECKS
 from crescendai_assets.defs.resources import (
+    AugmentationResource,
+    CatalogueResource,
+    DownloadResource,
     EncoderResource,
     LakeResource,
     MaestroResource,
@@ -21,6 +23,9 @@ def default_resources() -> dict[str, Any]:
     return {
         "lake": LakeResource(),
         "maestro": MaestroResource(),
+        "catalogue": CatalogueResource(),
+        "downloads": DownloadResource(),
+        "augmentation": AugmentationResource(),
         "segmenting": SegmentingResource(),
         "encoder": EncoderResource(),
     }
@@ -33,10 +38,15 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         resources: Replace the default ones of the same names.
     """
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([maestro]),
-        asset_checks=CHECKS,
-        jobs=[jobs.collect_maestro, jobs.embed_maestro],
-        sensors=[sensors.local_work, sensors.network_work],
+        assets=[*dg.load_assets_from_modules([competition, maestro, youtube]), retention.published],
+        asset_checks=[*competition.CHECKS, *maestro_checks.CHECKS, *youtube.CHECKS, *retention.CHECKS],
+        jobs=[
+            *jobs.ALL,
+            registration.register_partitions,
+            registration.remove_unlisted_partitions,
+            retention.discard_raw_audio_job,
+        ],
+        sensors=[registration.registered_partitions, sensors.local_work, sensors.network_work],
         resources={**default_resources(), **(resources or {})},
         executor=gpu_executor(),
     )

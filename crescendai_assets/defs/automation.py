@@ -37,6 +37,10 @@ _changed = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_ver
 LISTED = _missing.since_last_handled() & ListedByMaestro() & _idle
 """For assets that list a source: what it has and was never materialized. A root without a source requests nothing."""
 
+LISTED_ONCE = _missing.since_last_handled() & _idle
+"""For assets whose partitions are registered from the catalogue: what was never materialized. Later changes of a
+channel are asked for by a person, or by a schedule of the user's own."""
+
 PARTITIONED = (_changed | _missing).since_last_handled() & ~dg.AutomationCondition.any_deps_missing() & _idle
 """For partitioned assets: `on_missing()` would never fill keys older than its first tick."""
 

@@ -28,10 +28,15 @@ class CollectConfig(WorkConfig):
     refetch: bool = Field(False, description="Make working copies again that were discarded.")
 
 
-class EmbedConfig(WorkConfig):
-    """Settings of assets that embed."""
+class PairsConfig(WorkConfig):
+    """Settings of assets that run the encoder."""
 
     decoders: int | None = Field(None, description="Processes that decode ahead; by default half the cores, at most 4.")
+
+
+class EmbedConfig(PairsConfig):
+    """Settings of assets that embed what could also be imported."""
+
     import_from: str = Field(
         "",
         description="Take embeddings that exist instead: a folder of <segment_id>.pt, or a file {segment_id: tensor}.",

@@ -13,12 +13,13 @@ from crescendai_assets.defs.metadata import Shown, clear_errors, materialized, r
 from crescendai_assets.defs.partitions import MAESTRO_YEARS
 from crescendai_assets.defs.resources import EncoderResource, LakeResource, MaestroResource
 from crescendai_assets.defs.tier import TierShape, durations_picture, embeddings_asset, segments_asset
+from crescendai_assets.lake.compiled import CompileReport
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.schemas import CONTRASTIVE_RECORDINGS, MAESTRO_RECORDINGS, MAESTRO_SEGMENTS
 from crescendai_assets.sources.maestro import INHERITED, collect_year, publish_catalogue
 from crescendai_assets.sources.works import merges
-from crescendai_assets.training.contrastive import CompileReport, compile_mapping, compile_metadata, spellings
+from crescendai_assets.training.contrastive import compile_mapping, compile_metadata, spellings
 
 MERGES_SHOWN = 100
 

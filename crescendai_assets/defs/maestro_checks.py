@@ -9,13 +9,13 @@ from crescendai_assets.defs import maestro
 from crescendai_assets.defs.checks import Subject, asset_check
 from crescendai_assets.defs.maestro import SHAPE
 from crescendai_assets.defs.tier import IDEMPOTENT, schema_check, stage_checks
+from crescendai_assets.lake.compiled import check_compiled
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.schemas import CONTRASTIVE_RECORDINGS, MAESTRO_SEGMENTS
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.lake.verify import Outcome
 from crescendai_assets.sources.maestro import list_year
 from crescendai_assets.training.contrastive import (
-    check_compiled,
     check_splits,
     check_two_recordings,
     plan_mapping,

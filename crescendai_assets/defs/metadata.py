@@ -88,7 +88,8 @@ def stage_metadata(report: StageReport, options: Options) -> Metadata:
 def column_schema(table: Table) -> dg.TableSchema:
     """Columns of the contract."""
     kinds = {name: spec.get("type", "string") for name, spec in table.schema["properties"].items()}
-    return dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in kinds.items()])
+    named = {name: kind if isinstance(kind, str) else " or ".join(kind) for name, kind in kinds.items()}
+    return dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in named.items()])
 
 
 def failure_table(failures: Sequence[Failure]) -> Any:

@@ -72,14 +72,16 @@ def own_instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
-def in_order(defs: dg.Definitions) -> list[tuple[str, tuple[str, ...]]]:
-    """Every asset with its partition keys (none for an unpartitioned one), dependencies first."""
+def in_order(defs: dg.Definitions) -> list[tuple[str, bool]]:
+    """Every asset, and whether it is partitioned, dependencies first."""
     graph = defs.resolve_asset_graph()
-    ordered = []
-    for key in graph.toposorted_asset_keys:
-        partitions = graph.get(key).partitions_def
-        ordered.append((key.to_user_string(), tuple(partitions.get_partition_keys()) if partitions else ()))
-    return ordered
+    return [(key.to_user_string(), graph.get(key).is_partitioned) for key in graph.toposorted_asset_keys]
+
+
+def run_job(defs: dg.Definitions, instance: dg.DagsterInstance, name: str) -> None:
+    """Run a job that takes no settings, quietly; a failure is raised."""
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    defs.resolve_job_def(name).execute_in_process(instance=instance, run_config=quiet)
 
 
 def _done(result: dg.ExecuteInProcessResult, key: dg.AssetKey, partition: str) -> Done:

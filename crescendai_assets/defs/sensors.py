@@ -3,14 +3,14 @@
 With MAESTRO in an archive, `maestro/metadata` reads its catalogue (some 0.4 MB); audio is fetched by `network_work`
 alone.
 
-GPU work is in neither. Sensors that register partition keys come with the tiers that have dynamic ones.
+GPU work and publishing are in neither. The sensor that registers partition keys is in `registration`.
 """
 
 import warnings
 
 import dagster as dg
 
-NETWORK = dg.AssetSelection.assets("maestro/recordings")
+NETWORK = dg.AssetSelection.assets("maestro/recordings", "competition/recordings", "youtube/recordings")
 """Assets that may reach the web."""
 
 EVERY = 30

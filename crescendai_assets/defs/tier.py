@@ -18,7 +18,7 @@ from crescendai_assets.audio.segments import SegmentRule, cut
 from crescendai_assets.defs.automation import PARTITIONED
 from crescendai_assets.defs.checks import Subject, asset_check
 from crescendai_assets.defs.config import EmbedConfig, WorkConfig
-from crescendai_assets.defs.metadata import Shown, clear_errors, materialized, picture
+from crescendai_assets.defs.metadata import Shown, clear_errors, materialized, picture, rows_table
 from crescendai_assets.embeddings.folder import CLEAN, Product, committed_embeddings, wanted_embeddings
 from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
 from crescendai_assets.embeddings.importing import import_partition, imported_identity
@@ -28,8 +28,11 @@ from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.tables import Row, Table, read_rows
 from crescendai_assets.lake.verify import Outcome, both, check_schema, check_stage
+from crescendai_assets.sources.collecting import Listing
 from crescendai_assets.sources.locate import AudioFiles, committed_recordings
 from crescendai_assets.sources.segmenting import committed_segments, segment_partition, wanted_segments
+
+SHOWN_PASSED = 100
 
 IDEMPOTENT = "Planning the work again from disk finds nothing to do, and the content is what the run recorded."
 
@@ -87,6 +90,17 @@ def durations_picture(partition: Partition) -> dict[str, Any]:
     seconds = [row["duration_seconds"] for row in read_rows(partition.stage("recordings").table)]
     known = [one for one in seconds if one]
     return {"picture_of_durations": picture(duration_histogram(known, "recordings"), "durations")} if known else {}
+
+
+def collected(partition: Partition, listing: Listing) -> dict[str, Any]:
+    """What to show of a listing: what was passed over and why, and how long the recordings are."""
+    passed = [{"title": title, "why": why} for title, why in listing.passed_over[:SHOWN_PASSED]]
+    undecided = [{"recording_id": i, "why": str(error)} for i, error in list(listing.unusable.items())[:SHOWN_PASSED]]
+    return {
+        **({"not_matched_for_sure": rows_table(undecided)} if undecided else {}),
+        **({"passed_over_titles": rows_table(passed)} if passed else {}),
+        **durations_picture(partition),
+    }
 
 
 def segments_asset(shape: TierShape, recordings: dg.AssetsDefinition) -> dg.AssetsDefinition:
@@ -211,18 +225,6 @@ def stage_checks(
             run.untried,
         )
 
-    def segments_idempotent(subject: Subject) -> Outcome:
-        partition, rule, run = shape.partition(subject), subject.resources.segmenting.rule(), subject.last_run
-        return check_stage(
-            partition,
-            "segments",
-            shape.segments,
-            lambda: wanted_segments(partition, shape.inherited, rule),
-            lambda: committed_segments(partition, shape.inherited),
-            run.data_version,
-            run.limit,
-        )
-
     return [
         asset_check(
             recordings,
@@ -234,7 +236,7 @@ def stage_checks(
         asset_check(
             segments,
             "idempotent",
-            segments_idempotent,
+            lambda subject: segments_idempotent(shape, subject),
             description=IDEMPOTENT,
             resources=frozenset({"lake", "encoder", "segmenting"}),
         ),
@@ -258,55 +260,81 @@ def embedding_checks(
         product: Which embeddings they are.
         resources: What `product` looks at.
     """
-    encoded = frozenset({"lake", "encoder"}) | resources
 
-    def idempotent(subject: Subject) -> Outcome:
-        partition, run, made = shape.partition(subject), subject.last_run, product(subject)
-        planned = check_stage(
-            partition,
-            made.asset,
-            made.table,
-            lambda: wanted_embeddings(partition, _identity(partition, made, subject), made),
-            lambda: committed_embeddings(partition, made),
-            run.data_version,
-            run.limit,
+    def check(
+        name: str, look: Callable[[TierShape, Product, Subject], Outcome], description: str, *, blocking: bool = False
+    ) -> dg.AssetChecksDefinition:
+        return asset_check(
+            asset,
+            name,
+            lambda subject: look(shape, product(subject), subject),
+            description=description,
+            resources=frozenset({"lake", "encoder"}) | resources,
+            blocking=blocking,
         )
-        return both(planned, check_files(partition, made, deep=subject.deep))
-
-    def schema(subject: Subject) -> Outcome:
-        made = product(subject)
-        return check_schema(made.table, list(made.rows(shape.partition(subject))))
-
-    def fit(subject: Subject) -> Outcome:
-        return check_finite_and_shaped(shape.partition(subject), product(subject), deep=subject.deep)
 
     return [
-        asset_check(
-            asset,
+        check(
             "idempotent",
-            idempotent,
-            description=IDEMPOTENT
-            + " Files: none missing or astray, sizes as recorded, contents of a sample (all with deep).",
-            resources=encoded,
+            embeddings_idempotent,
+            IDEMPOTENT + " Files: none missing or astray, sizes as recorded, contents of a sample (all with deep).",
         ),
-        asset_check(asset, "schema", schema, description=_SCHEMA, resources=encoded, blocking=True),
-        asset_check(
-            asset,
+        check("schema", _embeddings_schema, _SCHEMA, blocking=True),
+        check(
             "finite_and_shaped",
-            fit,
-            description="Embeddings are finite float32 (frames, 1024), as long as their segment; a sample, all with "
-            "deep.",
-            resources=encoded,
+            embeddings_fit,
+            "Embeddings are finite float32 (frames, 1024), as long as their segment; a sample, all with deep.",
             blocking=True,
         ),
-        asset_check(
-            asset,
+        check(
             "one_embedding_per_segment",
-            lambda subject: check_one_per_segment(shape.partition(subject), product(subject)),
-            description="Each segment has exactly one embedding; those of failed recordings are left out and counted.",
-            resources=encoded,
+            one_per_segment,
+            "Each segment has exactly one embedding; those of failed recordings are left out and counted.",
         ),
     ]
+
+
+def segments_idempotent(shape: TierShape, subject: Subject) -> Outcome:
+    """Cutting again would change nothing."""
+    partition, rule, run = shape.partition(subject), subject.resources.segmenting.rule(), subject.last_run
+    return check_stage(
+        partition,
+        "segments",
+        shape.segments,
+        lambda: wanted_segments(partition, shape.inherited, rule),
+        lambda: committed_segments(partition, shape.inherited),
+        run.data_version,
+        run.limit,
+    )
+
+
+def embeddings_idempotent(shape: TierShape, product: Product, subject: Subject) -> Outcome:
+    """Embedding again would change nothing, and the files are as recorded."""
+    partition, run = shape.partition(subject), subject.last_run
+    planned = check_stage(
+        partition,
+        product.asset,
+        product.table,
+        lambda: wanted_embeddings(partition, _identity(partition, product, subject), product),
+        lambda: committed_embeddings(partition, product),
+        run.data_version,
+        run.limit,
+    )
+    return both(planned, check_files(partition, product, deep=subject.deep))
+
+
+def embeddings_fit(shape: TierShape, product: Product, subject: Subject) -> Outcome:
+    """Embeddings are of the contract's shape."""
+    return check_finite_and_shaped(shape.partition(subject), product, deep=subject.deep)
+
+
+def one_per_segment(shape: TierShape, product: Product, subject: Subject) -> Outcome:
+    """Each segment has one embedding."""
+    return check_one_per_segment(shape.partition(subject), product)
+
+
+def _embeddings_schema(shape: TierShape, product: Product, subject: Subject) -> Outcome:
+    return check_schema(product.table, list(product.rows(shape.partition(subject))))
 
 
 _SCHEMA = "Every row fits its schema, ids are in order and none stands twice."

@@ -23,6 +23,7 @@ class Plan:
         removed: Committed or failed before, but no longer wanted: the recording left the source.
         waiting: Failed before and not due again by the rules of its error class.
         beyond_limit: Wanted, but past the limit of this run; neither touched nor removed.
+        retried: Of the new and stale ones, those that failed before.
     """
 
     new: tuple[str, ...] = ()
@@ -31,6 +32,7 @@ class Plan:
     removed: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     beyond_limit: tuple[str, ...] = ()
+    retried: tuple[str, ...] = ()
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -71,4 +73,5 @@ def resolve(
         else:
             stale.append(recording_id)
     removed = sorted((set(committed) | set(failures)) - set(wanted))
-    return Plan(tuple(new), tuple(stale), tuple(done), tuple(removed), tuple(waiting), tuple(beyond))
+    retried = tuple(i for i in (*new, *stale) if i in failures)
+    return Plan(tuple(new), tuple(stale), tuple(done), tuple(removed), tuple(waiting), tuple(beyond), retried)

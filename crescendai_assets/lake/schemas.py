@@ -36,8 +36,8 @@ _AUDIO: dict[str, Any] = {
 }
 
 # the time of the last change is a shortcut to the hash, not content; neither is what it makes of the fingerprint, nor
-# whether the working copy is still needed
-_NOT_CONTENT = frozenset({"mtime_ns", "fingerprint", "state"})
+# whether the working copy was still needed
+_NOT_CONTENT = frozenset({"mtime_ns", "fingerprint", "state", "discarded_bytes", "discarded_at"})
 
 # what every tier's segments say of their cut; the columns before these are the tier's own
 _CUT: dict[str, Any] = {

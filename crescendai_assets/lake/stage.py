@@ -87,8 +87,9 @@ class StageReport:
 
     @property
     def hopeless(self) -> bool:
-        """There was work and none of it succeeded."""
-        return bool(self.failed_now) and self.succeeded == 0
+        """There was work and none of it succeeded, and it was more than known failures beside what is done."""
+        known = bool(self.plan.done) and len(self.plan.retried) == len(self.plan.pending)
+        return bool(self.failed_now) and self.succeeded == 0 and not known
 
     def summary(self) -> str:
         """One line for the log."""

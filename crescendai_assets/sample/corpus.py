@@ -8,7 +8,6 @@ holds a long silence, one was cut off while its header still declares the full l
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import json
 import wave
@@ -20,13 +19,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.sample import midi, performers, pieces, synth
+from crescendai_assets.sample.keeping import keep, recipe_of
 from crescendai_assets.sample.performers import PERFORMERS, Performance, perform
 from crescendai_assets.sample.pieces import PIECES
 
 TABLE = "maestro-v3.0.0.json"
-_STAMP = ".sample.json"  # what was written by which recipe, so that a second call need not make it again
 _PEAK = 10 ** (-2.0 / 20)  # every recording peaks at -2 dBFS
 _FADE = 0.8  # seconds in which the sound is faded out before a silence
 _WAV_HEADER = 44
@@ -255,26 +253,9 @@ def write_maestro(root: Path) -> SampleCorpus:
         wanted[one.midi_filename] = functools.partial(_midi_bytes, one)
     wanted[TABLE] = _table_bytes  # last: a table never names files that are not there yet
 
-    recipe = _recipe()
-    known = _read_stamp(root / _STAMP, recipe)
-    digests: dict[str, str] = {}
-    written: list[str] = []
-    for name, make in wanted.items():
-        path = root / name
-        on_disk = _digest(path.read_bytes()) if path.is_file() else None
-        if on_disk is None or on_disk != known.get(name):
-            content = make()
-            digests[name] = _digest(content)
-            if on_disk != digests[name]:
-                write_atomic(path, content)
-                written.append(name)
-        else:
-            digests[name] = on_disk
-    if known != digests:
-        stamp = json.dumps({"recipe": recipe, "files": digests}, indent=1, sort_keys=True)
-        write_atomic(root / _STAMP, stamp.encode())
+    written = keep(root, wanted, _recipe())
     synth.forget_tones()
-    return SampleCorpus(root, RECORDINGS, tuple(written))
+    return SampleCorpus(root, RECORDINGS, written)
 
 
 def played(recording: SampleRecording) -> Performance:
@@ -339,20 +320,4 @@ def _table_bytes() -> bytes:
 
 def _recipe() -> str:
     """Changes with every line of code that decides what is written."""
-    sources = [Path(module.__file__ or "") for module in (midi, performers, pieces, synth)] + [Path(__file__)]
-    return _digest(b"".join(source.read_bytes() for source in sources))
-
-
-def _read_stamp(path: Path, recipe: str) -> dict[str, str]:
-    """Digests of the files that this recipe wrote; none when another recipe did, or nobody knows."""
-    try:
-        stamp = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return {}
-    if not isinstance(stamp, dict) or stamp.get("recipe") != recipe or not isinstance(stamp.get("files"), dict):
-        return {}
-    return {str(name): str(digest) for name, digest in stamp["files"].items()}
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    return recipe_of(midi, performers, pieces, synth, also=Path(__file__).read_text())

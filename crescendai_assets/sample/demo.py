@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from crescendai_assets.sample.corpus import write_maestro
 from crescendai_assets.sample.encoder import write_encoder
+from crescendai_assets.sample.site import serve_site
+from crescendai_assets.sample.videos import CHANNELS, EDITION, write_videos
 
 if TYPE_CHECKING:
     from crescendai_assets.defs.run import Done
@@ -30,10 +32,14 @@ def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         The environment that points at them, and the partition keys of each tier that the corpus has.
     """
     corpus = write_maestro(root / "maestro")
+    videos = write_videos(root / "videos")
     encoder = write_encoder(root / "encoder")
     environment = {
         "DAGSTER_HOME": str(root),
         "CRESCENDAI_DATA": str(root / "data"),
+        "CRESCENDAI_CATALOG": str(videos.catalog),
+        "CRESCENDAI_DOWNLOAD_SLEEP": "0",
+        "CRESCENDAI_PUBLISH": str(root / "published"),
         "MAESTRO_DIR": str(corpus.root),
         "CRESCENDAI_MUQ_CHECKPOINT": str(encoder),
         "CRESCENDAI_DEVICE": "cpu",
@@ -44,7 +50,12 @@ def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     else:  # installed without the repository: Dagster's own defaults serve
         (root / _INSTANCE_SETTINGS).touch()
     (root / "env").write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items()))
-    return environment, {"maestro": tuple(str(year) for year in corpus.years)}
+    keys = {
+        "maestro": tuple(str(year) for year in corpus.years),
+        "competition": (EDITION,),
+        "youtube": tuple(channel.key for channel in CHANNELS),
+    }
+    return environment, keys
 
 
 def run(root: Path) -> int:
@@ -53,27 +64,30 @@ def run(root: Path) -> int:
     print(f"Sample corpus and untrained encoder -> {root}", flush=True)
     environment, keys = prepare(root)
     os.environ.update(environment)
-    done = _materialize_all(keys)
+    with serve_site(root / "videos") as site:  # the web that the real yt-dlp sees, on this machine
+        os.environ["CRESCENDAI_PROXY"] = site.proxy
+        done = _materialize_all(keys)
     _print_table(done)
     bad = _report(done)
     print(f"\n{time.monotonic() - started:.0f} s in all.")
-    print(f"Tables and embeddings: {root / 'data' / 'maestro_cache'}")
+    print(f"Tables and embeddings: {root / 'data'}   Published, without audio: {root / 'published'}")
     print("Look at it in the UI:  make ui DEMO=1   then open http://localhost:3000/assets")
     return bad
 
 
 def _materialize_all(keys: Mapping[str, tuple[str, ...]]) -> list[tuple[Done, float]]:
     from crescendai_assets.defs.assembly import build_definitions
-    from crescendai_assets.defs.run import in_order, materialize, own_instance
+    from crescendai_assets.defs.run import in_order, materialize, own_instance, run_job
 
     defs = build_definitions()
     plan = [
         (asset, key)
-        for asset, partitions in in_order(defs)
-        for key in ([k for k in keys[asset.split("/")[0]] if k in partitions] if partitions else [None])
+        for asset, partitioned in in_order(defs)
+        for key in (keys[asset.split("/")[0]] if partitioned else [None])
     ]
     done: list[tuple[Done, float]] = []
     with own_instance() as instance:
+        run_job(defs, instance, "register_partitions")
         for number, (asset, key) in enumerate(plan, start=1):
             started = time.monotonic()
             print(f"[{number:2}/{len(plan)}] {asset} {key or ''}".rstrip(), flush=True)
@@ -93,6 +107,7 @@ def _print_table(done: list[tuple[Done, float]]) -> None:
         table.add_column(name, justify="right")
     for one, seconds in done:
         seen = one.metadata
+        # a compiled table counts its rows, an asset by recording those of its partition
         rows = seen.get("dagster/partition_row_count", seen.get("dagster/row_count", "-"))
         by_recording = "new" in seen
         checks = f"{sum(one.checks.values())}/{len(one.checks)}"
@@ -117,9 +132,14 @@ def _report(done: list[tuple[Done, float]]) -> int:
     ]
     for fault in faults:
         print(f"FAILED  {fault}")
-    work = sum(one.metadata.get("new", 0) + one.metadata.get("stale", 0) for one, _ in done)
+    made = sum(one.metadata.get("succeeded", one.metadata.get("sent", 0)) for one, _ in done)
+    again = sum(one.metadata.get("failed", 0) for one, _ in done)
+    if not faults and not made:
+        tried = f" {again} recording(s) that had failed were tried again and failed again." if again else ""
+        print(f"Nothing was done: everything was up to date.{tried}")
+    elif not faults:
+        print("Everything was made, all checks passed.")
     if not faults:
-        print("Nothing was done: everything was up to date." if not work else "Everything was made, all checks passed.")
         print("Recordings that could not be used are no fault of a run: they stand in failures/, with the reason.")
     return 1 if faults else 0
 

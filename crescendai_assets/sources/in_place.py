@@ -6,6 +6,7 @@ Nothing is copied and nothing below the folder is ever written or removed. Findi
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.files import sha256_file
 from crescendai_assets.lake.schemas import IN_PLACE
 from crescendai_assets.lake.tables import Row
+from crescendai_assets.lake.text import slug
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".mp3", ".m4a", ".mp4", ".aac", ".ogg", ".opus", ".webm", ".mkv")
 """What counts as a recording in a folder without a catalogue."""
@@ -57,3 +59,10 @@ def audio_files(root: Path) -> list[str]:
     """Paths below a folder that look like recordings, sorted, with `/`; hidden files and folders are passed over."""
     found = (p.relative_to(root) for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
     return sorted(p.as_posix() for p in found if not any(part.startswith(".") for part in p.parts))
+
+
+def file_id(owner: str, name: str) -> str:
+    """An id for a file of a folder: its name for people, and a hash of owner and path that no other file shares."""
+    stem = name.rpartition("/")[2].rpartition(".")[0]
+    digest = hashlib.blake2b(f"{owner}/{name}".encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
+    return "-".join(filter(None, (slug(stem, 40), digest)))

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from crescendai_assets.audio.decode import SAMPLE_RATE, decode, save_audio
+from crescendai_assets.audio.decode import make_working_copy
 from crescendai_assets.audio.guarded import GuardedProcess, guarded_map
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import clear_temporary, no_room, sha256_file, temporary_name, write_atomic
@@ -224,16 +224,6 @@ def maestro_source(
         return FolderSource(root)
     archive = archive or environ.get("MAESTRO_ZIP", "")
     return ZipSource(archive) if archive else None
-
-
-def make_working_copy(original: Path, copy: Path) -> None:
-    """Decode to 24 kHz mono 16-bit WAV, about 173 MB an hour.
-
-    Raises:
-        RecordingError: It cannot be decoded; no copy is left.
-        SetupError: The disk is full.
-    """
-    save_audio(decode(original).audio, copy, SAMPLE_RATE, subtype="PCM_16")
 
 
 def collect_year(

@@ -11,9 +11,9 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from crescendai_assets.embeddings.folder import embedded_segments
+from crescendai_assets.lake.compiled import CompileReport, rows_of_all
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Tier
@@ -21,23 +21,6 @@ from crescendai_assets.lake.schemas import CONTRASTIVE_RECORDINGS, MAESTRO_SEGME
 from crescendai_assets.lake.tables import Row, Table, by_recording, read_rows
 from crescendai_assets.lake.verify import Outcome, outcome
 from crescendai_assets.sources.works import is_vague
-
-
-@dataclass(frozen=True)
-class CompileReport:
-    """What was compiled.
-
-    Attributes:
-        rows: Rows (or works) written.
-        digest: Content hash.
-        partitions: Years that were there.
-        facts: What else to show.
-    """
-
-    rows: int
-    digest: str
-    partitions: tuple[str, ...]
-    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -74,7 +57,7 @@ def compile_metadata(tier: Tier, table: Table = MAESTRO_SEGMENTS) -> CompileRepo
     Raises:
         SetupError: A segment id stands in two partitions.
     """
-    rows = _all_segments(tier)
+    rows = list(rows_of_all(tier, "segments"))
     table.write(tier.metadata, rows)
     return CompileReport(
         rows=len(rows),
@@ -90,7 +73,7 @@ def compile_metadata(tier: Tier, table: Table = MAESTRO_SEGMENTS) -> CompileRepo
 
 def plan_metadata(tier: Tier, table: Table = MAESTRO_SEGMENTS) -> str:
     """Content hash that the compiled table has to have."""
-    return table.digest(sorted(_all_segments(tier), key=lambda row: str(row[table.id_field])))
+    return table.digest(sorted(rows_of_all(tier, "segments"), key=lambda row: str(row[table.id_field])))
 
 
 def compile_mapping(tier: Tier) -> CompileReport:
@@ -211,21 +194,6 @@ def spellings(tier: Tier) -> list[tuple[str, str]]:
     """Composer and title of each recording that exists, for the table of what was merged."""
     rows = (row for partition in tier.partitions() for row in read_rows(partition.stage("recordings").table))
     return [(row["canonical_composer"], row["canonical_title"]) for row in rows]
-
-
-def check_compiled(planned: str, on_disk: str, expected: str | None) -> Outcome:
-    """Compiling again would give what is on disk, and what is on disk is what the last run recorded."""
-    faults: list[Row] = []
-    if planned != on_disk:
-        faults.append({"id": "content", "fault": "the partitions have changed since it was compiled"})
-    if expected is not None and on_disk != expected:
-        faults.append({"id": "content", "fault": f"{on_disk[:12]} is not the run's {expected[:12]}"})
-    facts = {"digest": on_disk, "compared_with_run": expected is not None}
-    return outcome(faults, "compiling again would change nothing", "faults: compile it again", facts)
-
-
-def _all_segments(tier: Tier) -> list[Row]:
-    return [row for partition in tier.partitions("segments") for row in read_rows(partition.stage("segments").table)]
 
 
 def _with_embeddings(tier: Tier) -> Iterator[tuple[str, list[Row], list[str]]]:

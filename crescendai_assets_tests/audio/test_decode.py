@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crescendai_assets.audio import decode, load_audio, save_audio
+from crescendai_assets.audio.decode import make_working_copy
 from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets_tests.builders import contents, cut_short, noise, tone, write_by_ffmpeg, write_sound
@@ -97,6 +98,37 @@ def test_saved_audio_is_float32_wav_by_default_and_keeps_its_rate(tmp_path):
     assert np.abs(load_audio(tmp_path / "a.wav", 16_000)[0]).max() == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16"])
+def test_a_name_that_ends_in_flac_gives_flac_of_16_bits(tmp_path, subtype):
+    import soundfile
+
+    audio = noise(1.3, level=0.5)
+    audio[:100] = 1.7
+    save_audio(audio, tmp_path / "a.FLAC", subtype=subtype)
+    info = soundfile.info(tmp_path / "a.FLAC")
+    assert (info.format, info.subtype, info.samplerate, info.frames) == ("FLAC", "PCM_16", 24_000, len(audio))
+    assert np.abs(load_audio(tmp_path / "a.FLAC")[0] - np.clip(audio, -1, 1)).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["copy.wav", "copy.flac"])
+def test_a_working_copy_is_16_bit_mono_and_says_how_long_it_is(tmp_path, name):
+    import soundfile
+
+    original = write_sound(tmp_path / "a.wav", np.stack([noise(2.0, 44_100)] * 2, axis=1), 44_100)
+    assert make_working_copy(original, tmp_path / name) == 2.0
+    info = soundfile.info(tmp_path / name)
+    assert (info.format, info.subtype) == (name.partition(".")[2].upper(), "PCM_16")
+    assert (info.samplerate, info.channels, info.frames) == (24_000, 1, 48_000)
+    assert np.abs(load_audio(tmp_path / name)[0] - load_audio(original)[0]).max() < 1e-4
+
+
+def test_a_working_copy_longer_than_allowed_is_not_made(tmp_path):
+    original = write_sound(tmp_path / "a.wav", noise(2.0), 24_000)
+    with pytest.raises(RecordingError, match="more than"):
+        make_working_copy(original, tmp_path / "copy.wav", max_seconds=1.0)
+    assert set(contents(tmp_path)) == {"a.wav"}
+
+
 def test_saving_on_a_full_disk_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     save_audio(tone(1.0), path)
@@ -174,6 +206,20 @@ def test_a_video_whose_sound_is_shorter_than_its_picture_is_no_truncated_file(tm
     path = tmp_path / "a.mp4"
     write_video(path, sound=10.0, picture=30.0)
     assert decode(path).seconds == pytest.approx(10.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile 'other.aac'\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.aac\n#EXT-X-ENDLIST\n",
+    ],
+)
+def test_a_list_of_files_does_not_bring_in_what_lies_beside_it(tmp_path, text):
+    write_by_ffmpeg(tmp_path / "other.aac", tone(2.0, 48_000), 48_000, "aac")
+    (tmp_path / "a.mp3").write_text(text)
+    with pytest.raises(RecordingError, match=r"a\.mp3: (is a list of other files|cannot be decoded)"):
+        load_audio(tmp_path / "a.mp3")
 
 
 def test_a_raw_stream_that_starts_in_silence_is_no_truncated_file(tmp_path):

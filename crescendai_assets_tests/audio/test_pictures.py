@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crescendai_assets.audio.pictures import MAX_BYTES, duration_histogram, log_mel, mel_picture
+from crescendai_assets.audio.pictures import (
+    MAX_BYTES,
+    duration_histogram,
+    log_mel,
+    mel_picture,
+    spectra_picture,
+)
 from crescendai_assets_tests.builders import noise, tone
 
 BANDS = 96
@@ -72,3 +78,29 @@ def test_any_number_of_durations_makes_a_histogram(seconds):
 
 def test_pictures_of_the_same_thing_are_the_same():
     assert mel_picture(tone(1.0), "a") == mel_picture(tone(1.0), "a")
+
+
+@pytest.mark.parametrize("sr", [8_000, 24_000, 44_100])
+def test_a_tone_peaks_at_its_band_at_any_rate(sr):
+    bands = log_mel(tone(2.0, sr, hertz=1000), sr)
+    centres = np.linspace(0, mel(sr / 2), BANDS + 2)[1:-1]
+    assert abs(int(bands[:, 5:-5].mean(axis=1).argmax()) - np.abs(centres - mel(1000)).argmin()) <= 1
+
+
+@pytest.mark.parametrize("sr", [8_000, 24_000, 48_000])
+@pytest.mark.parametrize("seconds", [0.05, 5.0, 30.0])
+def test_two_segments_make_a_picture_under_the_limit(sr, seconds):
+    clean, hiss = tone(seconds, sr), noise(seconds, sr, level=0.3)
+    for pair in ((clean, hiss), (hiss, hiss), (np.zeros_like(clean), np.zeros_like(clean))):
+        assert picture(spectra_picture(*pair, sr, "recording_conditions: reverb, noise, gain")).shape[0] > 250
+
+
+def test_the_busiest_two_segments_stay_under_the_limit():
+    bursts = noise(30.0, level=0.3) * np.repeat(np.random.default_rng(1).random(3000), 240).astype(np.float32)
+    picture(spectra_picture(bursts, bursts[::-1], 24_000, "x" * 60))
+
+
+def test_clean_stands_above_augmented_on_one_scale():
+    shown = picture(spectra_picture(noise(5.0, level=0.3), np.zeros(120_000, np.float32), 24_000, ""))
+    clean, augmented = shown[30:120, 80:350], shown[175:245, 80:350]
+    assert clean.mean() > augmented.mean() + 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,30 @@ import dagster as dg
 import pytest
 
 from crescendai_assets.defs.assembly import build_definitions
-from crescendai_assets.defs.resources import EncoderResource, LakeResource, MaestroResource
+from crescendai_assets.defs.registration import registered_partitions
+from crescendai_assets.defs.resources import (
+    AugmentationResource,
+    CatalogueResource,
+    DownloadResource,
+    EncoderResource,
+    LakeResource,
+    MaestroResource,
+)
 from crescendai_assets.defs.run import Done, materialize
 from crescendai_assets.lake.layout import Lake, Partition, Tier
 from crescendai_assets.sample.encoder import write_encoder
+from crescendai_assets_tests.builders import noise, tone, write_by_ffmpeg
 from crescendai_assets_tests.maestro_folder import Take, write_folder
+from crescendai_assets_tests.web import serve
+
+ALL_OF_AN_EDITION = [f"competition/{name}" for name in ("recordings", "segments", "embeddings", "ordinal")]
+ALL_OF_A_CHANNEL = [f"youtube/{name}" for name in ("recordings", "segments", "embeddings", "augmented_pairs")]
+KINDS_OF_MEDIA = [
+    ("m4a", "aac", 44_100),
+    ("webm", "libopus", 48_000),
+    ("mp3", "libmp3lame", 44_100),
+    ("opus", "libopus", 48_000),
+]
 
 ALL_OF_A_YEAR = ["maestro/recordings", "maestro/segments", "maestro/embeddings"]
 COMPILED = ["maestro/metadata", "maestro/contrastive_mapping"]
@@ -42,6 +62,33 @@ class Platform:
     encoder: Path
     instance: dg.DagsterInstance
     embedding_set: str = ""
+    preset: str = ""
+    quota: int | None = None
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "catalog"
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.root / "lake")
+
+    def add(self, name: str, text: str) -> None:
+        """Write a file of the user's catalogue, and let the sensor see it."""
+        path = self.catalog / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        self.tick()
+
+    def tick(self) -> str:
+        """One tick of the sensor that registers partitions; what it says."""
+        context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions)
+        result = registered_partitions(context, catalogue=self.resources["catalogue"])
+        assert isinstance(result, dg.SensorResult)
+        for request in result.dynamic_partitions_requests or ():
+            assert isinstance(request, dg.AddDynamicPartitionsRequest)
+            self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+        return str(result.skip_reason.skip_message if result.skip_reason else "")
 
     @property
     def maestro(self) -> Path:
@@ -52,6 +99,9 @@ class Platform:
         return {
             "lake": LakeResource(root=str(self.root / "lake")),
             "maestro": MaestroResource(folder=str(self.maestro)),
+            "catalogue": CatalogueResource(folder=str(self.catalog)),
+            "downloads": DownloadResource(sleep_seconds=[0, 0], daily_quota=self.quota),
+            "augmentation": AugmentationResource(preset=self.preset),
             "encoder": EncoderResource(checkpoint=str(self.encoder), device="cpu", embedding_set=self.embedding_set),
         }
 
@@ -61,7 +111,7 @@ class Platform:
 
     @property
     def tier(self) -> Tier:
-        return Lake(self.root / "lake").tier("maestro", self.embedding_set)
+        return self.lake.tier("maestro", self.embedding_set)
 
     def year(self, key: str) -> Partition:
         return self.tier.partition(key)
@@ -82,5 +132,25 @@ class Platform:
 
 @pytest.fixture
 def platform(tmp_path, tiny_encoder):
+    (tmp_path / "catalog").mkdir()
     with dg.DagsterInstance.ephemeral() as instance:
         yield Platform(tmp_path, tiny_encoder, instance)
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory) -> Path:
+    """Short recordings of every kind that a video site serves, each of another sound; only read."""
+    folder: Path = tmp_path_factory.mktemp("media")
+    for number, (suffix, codec, rate) in enumerate(KINDS_OF_MEDIA):
+        sound = 0.5 * tone(8 + number, rate, 110 * 2 ** (number / 3)) + noise(8 + number, rate, 0.02, seed=number)
+        write_by_ffmpeg(folder / f"take{number}.{suffix}", sound, rate, codec)
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path, media):
+    """A web site on loopback with those recordings; tests add feeds and pages."""
+    folder = tmp_path / "site"
+    shutil.copytree(media, folder)
+    with serve(folder) as server:
+        yield server

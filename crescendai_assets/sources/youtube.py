@@ -1,0 +1,120 @@
+"""T4: the recordings of a channel: what it lists, what of that is a piano recording, and whose a shared video is.
+
+A video in several channels belongs to the first of them in catalogue order. Which channels there are is `channels`'
+business, bringing recordings into the lake is `collecting`'s, and what all channels hold together is `compiled`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from crescendai_assets.lake.layout import Partition, Tier
+from crescendai_assets.lake.schemas import YOUTUBE_RECORDINGS
+from crescendai_assets.lake.stage import Options, Progress, StageReport, silent
+from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.sources.channels import Channel, Channels, title_refusal
+from crescendai_assets.sources.collecting import Listed, Listing, collect, discover
+from crescendai_assets.sources.download import Downloader
+from crescendai_assets.sources.in_place import audio_files, file_id
+from crescendai_assets.sources.locate import known_rows, taken_over
+
+INHERITED = ("video_id", "title", "channel", "source_url")
+"""Columns of a recording that each of its segments carries."""
+
+
+def collect_channel(
+    partition: Partition,
+    channels: Channels,
+    downloader: Downloader,
+    *,
+    refetch: bool = False,
+    options: Options = Options(),
+    progress: Progress = silent,
+) -> StageReport:
+    """Ask the channel what it has, and bring what is new and fits into the lake.
+
+    Args:
+        partition: The channel.
+        channels: The catalogue's.
+        downloader: Reaches the site.
+        refetch: Make working copies again that were discarded.
+        options: Limit, retries, pruning.
+        progress: Gets lines for the log.
+
+    Raises:
+        SetupError: The catalogue does not name the channel, its list cannot be read, the site blocks, or the disk is
+            full; commits made so far stand.
+    """
+    channel = channels.channel(partition.key)
+    if channel.url:
+        discover(partition, channel.url, channel.max_videos, downloader, progress)
+    return collect(
+        partition,
+        YOUTUBE_RECORDINGS,
+        plan_channel(partition, channels),
+        downloader,
+        adopted=lambda ids: _held_by_others(partition, ids),
+        released=lambda ids: taken_over(partition, ids),
+        refetch=refetch,
+        options=options,
+        progress=progress,
+    )
+
+
+def plan_channel(partition: Partition, channels: Channels) -> Listing:
+    """What the channel should hold, by what it listed last; the site is not asked."""
+    channel = channels.channel(partition.key)
+    if channel.folder:
+        return _plan_folder(channel, channel.folder)
+    before = channels.channels[: channels.channels.index(channel)]
+    claimed = {i: one.name for one in reversed(before) for i in claims(partition.tier, one)}
+    recordings: dict[str, Listed] = {}
+    passed_over: list[tuple[str, str]] = []
+    for entry, refusal in judged(partition, channel):
+        video_id = entry["video_id"]
+        if not refusal and video_id in claimed:
+            refusal = f"belongs to {claimed[video_id]}, which comes first"
+        if refusal:
+            passed_over.append((entry["title"], refusal))
+            continue
+        columns = {"video_id": video_id, "title": entry["title"], "channel": channel.name}
+        recordings[f"yt_{video_id}"] = Listed(f"yt_{video_id}", columns, url=entry["url"])
+    return Listing(recordings, passed_over=tuple(passed_over))
+
+
+def claims(tier: Tier, channel: Channel) -> set[str]:
+    """Ids of the videos that a channel lists and takes."""
+    if channel.folder:
+        return set()  # a folder's recordings are nobody else's
+    partition = tier.partition(channel.key)
+    return {entry["video_id"] for entry, refusal in judged(partition, channel) if not refusal}
+
+
+def judged(partition: Partition, channel: Channel) -> Iterator[tuple[Row, str]]:
+    """What the channel listed last, in its own order, each with the reason it is passed over, if there is one."""
+    for entry in sorted(read_rows(partition.discovered), key=lambda row: int(row["place"])):
+        yield entry, entry["unavailable"] or title_refusal(entry["title"], entry["duration"], channel)
+
+
+def _plan_folder(channel: Channel, folder: Path) -> Listing:
+    recordings: dict[str, Listed] = {}
+    passed_over: list[tuple[str, str]] = []
+    for name in audio_files(folder):
+        title = name.rpartition("/")[2].rpartition(".")[0].replace("_", " ")
+        if refusal := title_refusal(title, None, channel):
+            passed_over.append((title, refusal))
+            continue
+        video_id = file_id(channel.key, name)
+        columns = {"video_id": video_id, "title": title, "channel": channel.name}
+        recordings[f"yt_{video_id}"] = Listed(f"yt_{video_id}", columns, file=name)
+    return Listing(recordings, folder=folder, passed_over=tuple(passed_over))
+
+
+def _held_by_others(partition: Partition, ids: Collection[str]) -> Mapping[str, Row]:
+    """Rows of these recordings in other channels, whose working copies lie in the same folder."""
+    found: dict[str, Row] = {}
+    for other in partition.tier.partitions():
+        if other.key != partition.key:
+            found |= {i: row for i, row in known_rows(other).items() if i in ids}
+    return found
