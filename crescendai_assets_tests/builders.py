@@ -99,6 +99,46 @@ def segment_row(recording_id: str, index: int, n_valid: int, **other: Any) -> Ro
     }
 
 
+def video_row(video_id: str, **other: Any) -> Row:
+    """A row of the recordings table of a channel, with a working copy named by its id."""
+    recording_id = f"yt_{video_id}"
+    return {
+        "recording_id": recording_id,
+        "video_id": video_id,
+        "title": f"Étude {video_id}",
+        "channel": "Channel One",
+        "duration_seconds": 60.0,
+        "source_url": f"https://site.example/{video_id}",
+        "audio_in": "lake",
+        "audio_path": f"audio/{recording_id}.wav",
+        "bytes": 1_000,
+        "sha256": digest(recording_id),
+        "state": "working copy",
+        "fingerprint": digest(recording_id)[:32],
+        **other,
+    }
+
+
+def video_segment_row(video_id: str, index: int = 0, **other: Any) -> Row:
+    """A row of the segments table of a channel."""
+    recording_id = f"yt_{video_id}"
+    start = index * 30.0
+    return {
+        "segment_id": f"{recording_id}_seg{index:03d}",
+        "recording_id": recording_id,
+        "video_id": video_id,
+        "title": f"Étude {video_id}",
+        "channel": "Channel One",
+        "segment_start": start,
+        "segment_end": start + 30.0,
+        "n_valid": 30 * SAMPLE_RATE,
+        "source_sha256": digest(recording_id),
+        "pcm_hash": digest(recording_id)[:32],
+        "fingerprint": digest(recording_id)[:32],
+        **other,
+    }
+
+
 def write_segments(partition: Partition, seconds: Mapping[str, Sequence[float]]) -> list[Row]:
     """Write a segments table: recording id -> seconds of each of its segments."""
     rows = [

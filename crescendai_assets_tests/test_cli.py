@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.journal import open_journal
 from crescendai_assets.lake.layout import Lake, Partition
-from crescendai_assets.lake.schemas import EMBEDDINGS
+from crescendai_assets.lake.schemas import DISCOVERED, EMBEDDINGS
 from crescendai_assets.sample.encoder import write_encoder
 from crescendai_assets.sources.citations import bibtex_key, read_sources
 from crescendai_assets_tests.maestro_folder import Take, write_catalogue, write_folder
@@ -163,8 +164,9 @@ def test_status_before_anything_says_what_is_to_come_by_year(root: Path):
 def test_status_answers_in_json_with_every_field(root: Path):
     document = json.loads(output("status", "--json"))
     assert document["root"] == str(root)
-    first = document["partitions"][0]
-    assert (first["tier"], first["partition"]) == ("maestro", "2004")
+    assert {found["tier"] for found in document["partitions"]} == {"competition", "maestro"}
+    first = next(found for found in document["partitions"] if found["tier"] == "maestro")
+    assert first["partition"] == "2004"
     assert [stage["stage"] for stage in first["stages"]] == ["recordings", "segments", "embeddings"]
     assert first["stages"][2]["rows_to_come"] == 2
     assert first["stages"][0]["seconds_to_come"] is None
@@ -181,7 +183,7 @@ def test_status_after_embeddings_says_what_is_done_and_by_which_encoder(embedded
 
 def test_status_of_all_done_says_so(embedded: Partition, maestro: Path):
     write_catalogue(maestro, TAKES[:1])
-    assert "Nothing is left to do" in output("status")
+    assert "Nothing is left to do" in output("status", "maestro")
 
 
 def test_status_shows_failures_by_class(root: Path, maestro: Path):
@@ -206,7 +208,31 @@ def test_status_without_a_source_and_without_tables_says_how_to_begin(monkeypatc
 
 
 def test_status_of_a_tier_that_is_not_there_yet_is_refused():
-    assert "not part of this version yet" in refused(run("status", "youtube"))
+    assert "not part of this version yet" in refused(run("status", "percepiano"))
+
+
+def test_status_of_channels_never_asked_is_one_line(root: Path):
+    text = output("status", "youtube")
+    (line,) = [line for line in text.splitlines() if "not asked yet: materialize youtube/recordings" in line]
+    assert re.search(r"^(\S+, ){5}\S+ and \d+ more: not asked", line)
+    waiting = json.loads(output("status", "youtube", "--json"))["waiting"]["youtube"]
+    assert len(waiting["not asked yet: materialize youtube/recordings"]) > 20, "json has every key"
+    assert not root.exists()
+
+
+def test_status_of_competitions_says_what_is_guessed_and_what_has_no_recordings():
+    text = output("status", "competition")
+    assert "chopin2021" in text
+    assert re.search(r"chopin2021: \d+ recordings of unknown length are taken for 30 min each", text)
+    assert re.search(r"leeds2021, .*: recordings: none yet", text)
+
+
+def test_a_tier_whose_source_is_damaged_hides_no_other(maestro: Path):
+    (maestro / "maestro-v3.0.0.json").write_text("{")
+    text = refused(run("status"))
+    assert "chopin2021" in text
+    assert "not asked yet: materialize youtube/recordings" in text
+    assert "Error: maestro: " in text
 
 
 def test_a_damaged_catalogue_is_told_without_a_trace(maestro: Path):
@@ -232,7 +258,8 @@ def test_the_installed_command_shows_status_and_loads_no_torch(embedded: Partiti
 
 def test_the_installed_command_tells_bad_news_on_stderr_with_status_1(maestro: Path):
     (maestro / "maestro-v3.0.0.json").unlink()
-    done = subprocess.run([COMMAND, "status"], capture_output=True, text=True, timeout=60, check=False)
+    command = (str(COMMAND), "status", "maestro")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("Error: ")
@@ -303,6 +330,128 @@ def test_the_refusal_of_another_encoder_names_the_reset_of_its_own_set(
     claim_folder(folder, one, "maestro")
     with pytest.raises(SetupError, match="crescendai embeddings reset maestro --set other`"):
         claim_folder(folder, two, "maestro")
+
+
+def test_reset_of_channels_names_both_assets_to_make_again(root: Path):
+    tier = Lake(root).tier("youtube")
+    for folder in (tier.embeddings(), tier.embeddings(augmented=True)):
+        folder.mkdir(parents=True)
+        (folder / "x_seg000.pt").write_bytes(b"x")
+    text = output("embeddings", "reset", "youtube", "--yes")
+    assert "Removed 2 embeddings" in text
+    assert "Materialize youtube/embeddings and youtube/augmented_pairs" in text
+    assert not tier.embeddings(augmented=True).exists()
+
+
+# --------------------------------------------------------------------------------------------- catalog
+
+TOWN = """\
+competition: town
+year: 2031
+name: Town Competition
+rounds: [semifinal, final]
+results:
+  - {performer: Ana Núñez, country: Spain, placement: 1}
+  - {performer: Bo Lindqvist, placement: 2}
+"""
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    """A catalogue of the user's own: an edition that tells its recordings by titles."""
+    (tmp_path / "catalogue" / "competitions").mkdir(parents=True)
+    write_town(tmp_path / "catalogue", "recordings: {playlist: 'https://example.org/list'}\n")
+    return tmp_path / "catalogue"
+
+
+def write_town(catalogue: Path, recordings: str, results: str = TOWN) -> None:
+    (catalogue / "competitions" / "town2031.yaml").write_text(results + recordings, encoding="utf-8")
+
+
+def test_catalog_check_lists_what_is_shipped_and_ones_own(catalogue: Path, monkeypatch: pytest.MonkeyPatch):
+    text = output("catalog", "check", str(catalogue))
+    assert re.search(r"chopin2021 +\d+ +4 +\d+ addresses\b.* +shipped", text)
+    assert re.search(r"town2031 +2 +2 +on the playlist https://example.org/list", text)
+    assert re.search(r"paul-barton +recital +https://\S+ +200 ", text)
+    assert ", no faults in " in text
+    assert "town2031" not in output("catalog", "check")
+    monkeypatch.setenv("CRESCENDAI_CATALOG", str(catalogue))
+    assert output("catalog", "check") == text
+
+
+def test_catalog_check_names_file_and_line_of_every_fault_and_exits_with_1(catalogue: Path):
+    write_town(catalogue, "recordings: none yet\n", TOWN.replace("placement: 2", "placement: second"))
+    (catalogue / "channels.yaml").write_text("channels:\n  - {name: A, category: recitals, url: https://a.example}\n")
+    result = run("catalog", "check", str(catalogue))
+    assert result.exit_code == 1
+    assert f"{catalogue / 'competitions' / 'town2031.yaml'}, line 7: " in result.output
+    assert f"{catalogue / 'channels.yaml'}, line 2: " in result.output
+    assert "Did you mean 'recital'?" in result.output
+    assert ", 2 faults in " in result.output
+    assert "chopin2021" in result.output
+
+
+def test_catalog_check_says_what_replaced_what_and_counts_a_folder(catalogue: Path, tmp_path: Path):
+    (tmp_path / "takes").mkdir()
+    (tmp_path / "takes" / "a.wav").touch()
+    write_town(catalogue, f"recordings: {{folder: '{tmp_path / 'takes'}'}}\n")
+    shipped = Path(doctor.__file__).parents[1] / "catalog" / "competitions" / "leeds2021.yaml"
+    shutil.copy(shipped, catalogue / "competitions")
+    text = output("catalog", "check", str(catalogue))
+    assert f"leeds2021: {catalogue / 'competitions' / 'leeds2021.yaml'} is used, not {shipped}" in text
+    assert re.search(r"town2031 +2 +2 +1 files in ", text)
+
+
+def test_catalog_check_of_a_folder_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert run("catalog", "check", str(tmp_path / "gone")).exit_code == 2
+    monkeypatch.setenv("CRESCENDAI_CATALOG", str(tmp_path / "gone"))
+    assert "no such folder" in refused(run("catalog", "check"))
+
+
+def match(catalogue: Path, *arguments: str) -> Result:
+    return run("catalog", "match", "town2031", "--catalog", str(catalogue), *arguments)
+
+
+def test_catalog_match_says_whose_a_title_is_or_why_not(catalogue: Path, root: Path):
+    titles = ("Ana Nunez - Ballade No. 1 [live] - Semi-final", "Bo Lindqvist plays", "Nobody - final round")
+    lines = match(catalogue, *(word for title in titles for word in ("--title", title))).output.splitlines()
+    assert re.search(r"^Ana Nunez - Ballade No. 1 \[live\] - Semi-final +Ana Núñez +semifinal +Ballade No. 1", lines[1])
+    assert re.search(r"^Bo Lindqvist plays +no round$", lines[2].rstrip())
+    assert re.search(r"^Nobody - final round +no performer", lines[3])
+    assert lines[4] == "1 of 3 titles name a performance"
+    assert not root.exists()
+
+
+def test_catalog_match_reads_the_titles_that_were_listed_last(catalogue: Path, root: Path):
+    assert "nobody has asked" in refused(match(catalogue))
+    listed = [("v1", "Bo Lindqvist - Final", ""), ("v2", "Ana Núñez - Final", ""), ("v3", "[Private video]", "private")]
+    DISCOVERED.write(
+        Lake(root).tier("competition").partition("town2031").discovered,
+        [
+            {"video_id": i, "url": f"https://example.org/{i}", "title": title, "place": -n % 3, "unavailable": why}
+            for n, (i, title, why) in enumerate(listed)
+        ],
+    )
+    lines = match(catalogue).output.splitlines()
+    assert [line.split(" -")[0] for line in lines[1:3]] == ["Bo Lindqvist", "Ana Núñez"], "as they are listed"
+    assert lines[3] == "2 of 2 titles name a performance"
+
+
+def test_catalog_match_knows_who_stands_on_the_page_that_was_kept(catalogue: Path, root: Path):
+    page = "results_page: {url: 'https://example.org/r', columns: {performer: Name, placement: Prize}}\n"
+    write_town(catalogue, "recordings: {playlist: 'https://example.org/list'}\n" + page)
+    title = ("--title", "Cy Young - Final")
+    assert "no performer" in match(catalogue, *title).output
+    partition = Lake(root).tier("competition").partition("town2031")
+    partition.folder.mkdir(parents=True)
+    table = "<table><tr><th>Name</th><th>Prize</th></tr><tr><td>Cy Young</td><td>3</td></tr></table>"
+    (partition.folder / "results_page.html").write_text(table)
+    assert "1 of 1 titles" in match(catalogue, *title).output
+
+
+def test_catalog_match_of_addresses_or_of_no_edition_says_what_to_do(catalogue: Path):
+    assert "give some with --title" in refused(run("catalog", "match", "chopin2021"))
+    assert "Did you mean 'town2031'?" in refused(run("catalog", "match", "town2032", "--catalog", str(catalogue)))
 
 
 # -------------------------------------------------------------------------------------------- cite, rest

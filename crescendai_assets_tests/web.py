@@ -135,7 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, *, body: bool) -> None:
         state = self.state
-        path = unquote(urlsplit(self.path).path).lstrip("/")  # a proxy is asked for a whole address
+        # a proxy is asked for a whole address; no file has a name with NUL
+        path = unquote(urlsplit(self.path).path).lstrip("/").replace("\0", "?")
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         file = (state.folder / path).resolve()
         exists = file.is_file() and file.is_relative_to(state.folder.resolve())

@@ -1,8 +1,8 @@
 """Augmentation: which effects a segment gets, with which parameters, drawn from its id, and applying them.
 
 Drawing is pure: every chance and every parameter comes from BLAKE2b of (seed, effect, parameter), so that a process,
-a library's release or another effect's presence changes nothing. The effects themselves are in `effects` and `codec`;
-the torch class for training is in `augmentor`.
+a library's release or another effect's presence changes nothing. The effects themselves are in `effects`, `pitch` and
+`codec`; the torch class for training is in `augmentor`.
 
 Two presets, to be measured against each other. `recording_conditions` is what rooms, microphones and phones do; much
 of it changes what listeners rated (reverb is pedal, equalization is brightness, compression is dynamic range, gain is
@@ -24,6 +24,7 @@ from crescendai_assets.audio.codec import MP3_KBPS, codec
 from crescendai_assets.audio.decode import Audio
 from crescendai_assets.audio.difference import Difference as Difference  # measured beside what was drawn
 from crescendai_assets.audio.difference import compare as compare
+from crescendai_assets.audio.pitch import pitch_shift
 from crescendai_assets.lake.errors import SetupError
 
 if TYPE_CHECKING:
@@ -87,11 +88,11 @@ class _Chance:
         return _digest(8, self.seed, self.effect, name) / 2**64
 
     def within(self, name: str, bounds: _Range) -> float:
-        """Uniform between two bounds, or log-uniform for a frequency; to four decimals, so that rows are short."""
+        """Uniform between two bounds, or log-uniform for a frequency; to five digits, so that rows are short."""
         low, high = bounds
-        if name.endswith("_hz"):
-            return round(math.exp(math.log(low) + self.of(name) * math.log(high / low)), 4)
-        return round(low + self.of(name) * (high - low), 4)
+        share = self.of(name)
+        value = low * (high / low) ** share if name.endswith("_hz") else low + share * (high - low)
+        return float(f"{value:.5g}")
 
     def one_of(self, name: str, options: Sequence[Any]) -> Any:
         """Each as likely as the others."""
@@ -132,8 +133,8 @@ def _draw_noise(chance: _Chance, files: Files) -> Parameters:
 # In the order the sound meets them: instrument, room, microphone, its noise, device, level. Noise thus comes before
 # what takes its treble away, as on a real device, and the ratio drawn is the one at the microphone.
 _EFFECTS: dict[str, _Effect] = {
-    "pitch_shift": _Effect(effects.pitch_shift, _ranges(semitones=(-0.5, 0.5))),
-    "detune": _Effect(effects.pitch_shift, _ranges(semitones=(-0.1, 0.1))),
+    "pitch_shift": _Effect(pitch_shift, _ranges(semitones=(-0.5, 0.5))),
+    "detune": _Effect(pitch_shift, _ranges(semitones=(-0.1, 0.1))),
     "reverb": _Effect(effects.reverb, _ranges(room_size=(0.1, 0.7), wet=(0.05, 0.3))),
     "room_response": _Effect(effects.room_response, _draw_room_response),
     "equalizer": _Effect(
@@ -194,8 +195,8 @@ def draw(preset: str, seed: int, *, room_responses: Sequence[Path] = ()) -> tupl
     way), gain .7 (-6 to 3 dB); and, chosen here, three-band equalizer .5 (6 dB either way), pink noise .4 (10 to 30 dB
     below the sound), a recorded room .3 when there are any, a phone .2.
 
-    `label_safe`: codec .4 (Opus 24 to 96 kbit/s; a quarter MP3, 64 to 160), mild noise .5 (25 to 40 dB), tilt .5 (1.5 dB
-    from bass to treble either way), detuning .3 (10 cents either way), bandwidth .4 (8 to 11.5 kHz).
+    `label_safe`: codec .4 (Opus 24 to 96 kbit/s; a quarter MP3, 64 to 160), mild noise .5 (25 to 40 dB below), tilt .5
+    (1.5 dB from bass to treble either way), detuning .3 (10 cents either way), bandwidth .4 (8 to 11.5 kHz).
 
     `single:<effect>`: that one. Frequencies are drawn on a logarithmic scale, all else uniformly.
 

@@ -17,7 +17,7 @@ MOST_DB = 120.0
 """Bound of every ratio, either way, so that silence and equality stay numbers that JSON knows."""
 
 _FRAMES_PER_SECOND = 1000
-_SMOOTHED = 9  # frames
+_SMOOTHED = 21  # frames
 _LONGEST_LAG = 1.0  # seconds
 
 
@@ -76,7 +76,7 @@ def _onsets(audio: Audio, sample_rate: int) -> NDArray[np.float64]:
     """How fast the loudness rises, a thousand times a second, mean removed.
 
     On a scale that is nearly logarithmic above a tenth of the RMS, so that soft attacks count and noise does not; over
-    windows of 9 ms, so that the waveform of a low tone does not either.
+    windows of 21 ms, so that the waveform of a low tone does not either, and a pitch shift's few ms do not matter.
     """
     import numpy as np
 
@@ -85,7 +85,8 @@ def _onsets(audio: Audio, sample_rate: int) -> NDArray[np.float64]:
     if count <= 2 * _SMOOTHED:
         return np.zeros(0)
     energy = np.add.reduceat(np.square(audio[: bounds[-1]], dtype=np.float64), bounds[:-1]) / np.diff(bounds)
-    loudness = np.sqrt(np.convolve(energy, np.hanning(_SMOOTHED + 2)[1:-1] / 5, mode="same"))
+    window = np.hanning(_SMOOTHED + 2)[1:-1]
+    loudness = np.sqrt(np.convolve(energy, window / window.sum(), mode="same"))
     floor = 0.1 * math.sqrt(energy.mean())
     if floor < SILENT:
         return np.zeros(count - 1)

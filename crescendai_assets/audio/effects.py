@@ -1,13 +1,12 @@
 """The effects of augmentation: each a function of mono samples and numbers, none of which draws what it is given.
 
 Every effect keeps the length and the time of what it hears: what delays the sound is moved back. What is drawn, how
-often and in which order is `augmentation`'s matter; codecs have a module of their own.
+often and in which order is `augmentation`'s matter; pitch and codecs have modules of their own.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,31 +26,9 @@ RESPONSE_SECONDS = 4.0
 PHONE_HERTZ = 8000.0
 """Where a phone stops hearing."""
 
-_PITCH_LEAD, _PITCH_LAG, _PITCH_BEND = 0.05, 1.3e-3, 0.3  # seconds, seconds, semitones
-
 _TILT_BASS, _TILT_TREBLE = 300.0, 3000.0
 
 _SUFFIXES = {".wav", ".flac", ".aif", ".aiff", ".ogg", ".opus", ".mp3", ".m4a"}
-
-
-def pitch_shift(audio: Audio, sample_rate: int, *, semitones: float) -> Audio:
-    """Move the pitch, not the time (Rubber Band, by Pedalboard).
-
-    Args:
-        audio: Mono samples, shape (n,).
-        sample_rate: Hz.
-        semitones: Up, or down when negative.
-    """
-    import numpy as np
-    import pedalboard
-
-    # Rubber Band smears: room on both sides keeps the ends whole. It also places what it shifts up early and what it
-    # shifts down late, the more the further: 9 samples at 0.1, 20 at 0.25, 29 at 0.5 semitones at 24 kHz, and as much
-    # in seconds at 16 to 48 kHz (mean over onsets of eight recordings of MAESTRO; they differ by up to 0.4 ms)
-    lead = round(_PITCH_LEAD * sample_rate)
-    lag = round(-_PITCH_LAG * math.tanh(semitones / _PITCH_BEND) * sample_rate)
-    shifted = pedalboard.PitchShift(semitones)(np.pad(audio, lead), sample_rate)
-    return fitted(shifted[lead + lag :], len(audio))
 
 
 def reverb(audio: Audio, sample_rate: int, *, room_size: float, wet: float) -> Audio:

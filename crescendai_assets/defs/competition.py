@@ -32,7 +32,6 @@ from crescendai_assets.lake.schemas import (
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.lake.verify import Outcome, check_schema
 from crescendai_assets.sources.competition_recordings import INHERITED, collect_edition, plan_edition
-from crescendai_assets.sources.competitions import NoneYet
 from crescendai_assets.training.ordinal import check_order, count_pairs, digest_on_disk, plan_order, write_order
 
 SHAPE = TierShape(
@@ -77,8 +76,11 @@ def recordings(
             options=options,
             progress=context.log.info,
         )
-        state = "recordings: none yet; add addresses to its file" if isinstance(edition.recordings, NoneYet) else "here"
-        facts = {"edition": edition.name, "catalogue_file": dg.MetadataValue.path(str(edition.path)), "state": state}
+        facts = {
+            "edition": edition.name,
+            "catalogue_file": dg.MetadataValue.path(str(edition.path)),
+            "recordings_are": str(edition.recordings),
+        }
         shown = collected(partition, plan_edition(partition, edition))
         return materialized(report, SHAPE.shown(partition, "recordings"), options, **facts, **shown)
 

@@ -124,4 +124,6 @@ def clear_errors() -> Iterator[None]:
 def _cell(value: Any) -> str | int | float | bool | None:
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={one:.4g}" if isinstance(one, float) else f"{one}" for name, one in value.items())
+    return ", ".join(str(_cell(one)) for one in value) if isinstance(value, list | tuple) else str(value)

@@ -1,6 +1,6 @@
 """What is missing or mismatched on this machine, and what to do.
 
-Belongs here: looking at Python, packages, GPU, disk, programs, weights and settings, one small function a
+Belongs here: looking at Python, packages, GPU, disk, programs, weights, catalogue and settings, one small function a
 matter, each with its view of the machine as an argument. It has to work where torch or yaml are broken or
 absent, since that is when it is called: nothing heavy is imported before the check that needs it.
 Does not belong here: repairing anything, and printing (that is the command line).
@@ -14,6 +14,15 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from crescendai_assets.doctor.augmenting import PRESET_VARIABLE, check_augmentation, check_codecs
+from crescendai_assets.doctor.catalogue import check_catalogue
+from crescendai_assets.doctor.downloads import (
+    COOKIES_VARIABLE,
+    check_cookies,
+    check_download_settings,
+    check_downloader,
+    check_javascript,
+)
 from crescendai_assets.doctor.encoder import (
     DEFAULT_CHECKPOINT,
     DEFAULT_REVISION,
@@ -29,10 +38,10 @@ from crescendai_assets.doctor.machine import (
     check_writable,
     read_mounts,
 )
+from crescendai_assets.doctor.publishing import VARIABLE as PUBLISH_VARIABLE
+from crescendai_assets.doctor.publishing import check_publish
 from crescendai_assets.doctor.settings import check_environment, check_licences
 from crescendai_assets.doctor.software import (
-    check_downloader,
-    check_javascript,
     check_packages,
     check_python,
     check_torch_pair,
@@ -66,6 +75,12 @@ def diagnose(root: Path, *, environ: Mapping[str, str], online: bool = False) ->
         ),
         check_downloader(),
         check_javascript(),
+        *check_download_settings(environ),
+        *check_cookies(environ.get(COOKIES_VARIABLE, "")),
+        *check_catalogue(environ),
+        check_codecs(environ.get(PRESET_VARIABLE, "")),
+        *check_augmentation(environ),
         *check_environment(environ),
+        *check_publish(environ.get(PUBLISH_VARIABLE, ""), root),
         check_licences(),
     ]

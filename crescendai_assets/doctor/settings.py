@@ -1,6 +1,7 @@
 """Environment variables and the terms of weights and data.
 
-Belongs here: whether a setting is present and plausible. What a setting does belongs to whoever reads it.
+Belongs here: whether a setting is present and plausible, where no other check of the doctor says so. What a setting
+does belongs to whoever reads it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from crescendai_assets.doctor.augmenting import PRESET_VARIABLE, ROOMS_VARIABLE
+from crescendai_assets.doctor.catalogue import CATALOGUE_VARIABLE
+from crescendai_assets.doctor.downloads import DOWNLOAD_VARIABLES
 from crescendai_assets.doctor.encoder import DEFAULT_CHECKPOINT
 from crescendai_assets.doctor.finding import Finding
+from crescendai_assets.doctor.publishing import VARIABLE as PUBLISH_VARIABLE
 from crescendai_assets.lake.errors import SetupError
 
 if TYPE_CHECKING:
@@ -32,6 +37,11 @@ VARIABLES = (
     "CRESCENDAI_EMBEDDING_SET",
     "CRESCENDAI_DEVICE",
     "CRESCENDAI_EXECUTOR",
+    CATALOGUE_VARIABLE,
+    *DOWNLOAD_VARIABLES,
+    PRESET_VARIABLE,
+    ROOMS_VARIABLE,
+    PUBLISH_VARIABLE,
 )
 
 

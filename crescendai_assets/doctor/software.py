@@ -1,20 +1,14 @@
-"""Python, installed packages, and the programs beside them, judged without importing any of the packages.
+"""Python and installed packages, judged without importing any of them.
 
-Belongs here: versions against what the package declares, and programs on PATH. Does not belong here: hardware
-and disks (`machine`), the encoder's weights (`encoder`), environment variables (`settings`).
+Belongs here: versions against what the package declares. Does not belong here: hardware and disks (`machine`), the
+encoder's weights (`encoder`), what downloads need (`downloads`), environment variables (`settings`).
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import re
-import shutil
-import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import date
 
 from crescendai_assets.doctor.finding import Finding
 
@@ -138,96 +132,3 @@ def check_torch_pair(installed: Installed = installed_version) -> Finding:
             cure,
         )
     return Finding("torch and torchaudio", "ok", found)
-
-
-def check_downloader(installed: Installed = installed_version, today: date | None = None) -> Finding:
-    """Whether yt-dlp and its YouTube part are there, and not too old for sites that change so often."""
-    cure = "Run: pip install -U 'yt-dlp[default,deno]'"
-    version = installed("yt-dlp")
-    if version is None:
-        return Finding("yt-dlp", "warn", "not installed; tiers competition and youtube need it", cure)
-    if installed("yt-dlp-ejs") is None:
-        return Finding("yt-dlp", "warn", f"{version} without yt-dlp-ejs, which YouTube needs", cure)
-    released = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})", version)
-    if released is not None:
-        age = ((today or date.today()) - date(*map(int, released.groups()))).days
-        # 90 days is where yt-dlp itself begins to warn
-        if age > 90:
-            return Finding("yt-dlp", "warn", f"{version}, {age} days old; sites change faster than that", cure)
-    return Finding("yt-dlp", "ok", version)
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """A JavaScript runtime that yt-dlp can use, and the oldest version it takes."""
-
-    name: str
-    command: str
-    minimum: tuple[int, ...]
-    asks_version: str = "--version"
-
-
-RUNTIMES = (
-    Runtime("deno", "deno", (2, 3, 0)),
-    Runtime("node", "node", (22, 0, 0)),
-    Runtime("quickjs", "qjs", (2023, 12, 9), "--help"),  # prints its version there, knows no --version
-    Runtime("bun", "bun", (1, 2, 11)),
-)
-"""In yt-dlp's order of preference; minimum versions are those of yt-dlp 2026.10.26."""
-
-
-def find_program(command: str) -> str | None:
-    """A program beside this Python or on PATH, in the order in which yt-dlp looks."""
-    beside = shutil.which(command, path=sysconfig.get_path("scripts"))
-    return beside or shutil.which(command)
-
-
-def ask_program(path: str, flag: str) -> str:
-    """What a program says about itself; empty where it does not run."""
-    try:
-        answer = subprocess.run(
-            [path, flag],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=10,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return answer.stdout + answer.stderr
-
-
-def check_javascript(
-    find: Callable[[str], str | None] = find_program, ask: Callable[[str, str], str] = ask_program
-) -> Finding:
-    """Whether a JavaScript runtime is there that yt-dlp takes."""
-    name = "javascript runtime"
-    why = "YouTube hides its audio addresses behind JavaScript that yt-dlp has to run"
-    cure = "Run 'pip install deno' (or install Node 22 or newer); only tiers competition and youtube need it."
-    unfit: list[str] = []
-    for runtime in RUNTIMES:
-        path = find(runtime.command)
-        if path is None:
-            continue
-        said = ask(path, runtime.asks_version)
-        number = re.search(r"\d+(?:[.-]\d+)+", said)
-        if number is None:
-            unfit.append(f"{runtime.name} at {path}, which does not tell its version")
-            continue
-        version = tuple(map(int, re.split(r"[.-]", number[0])))
-        # quickjs-ng counts from 0.1 and is taken at any version
-        if version >= runtime.minimum or "quickjs-ng" in said.lower():
-            advice = ""
-            if runtime.name != "deno":
-                advice = (
-                    "Nothing to do while downloads work. By itself yt-dlp picks only deno; "
-                    "if YouTube fails with a challenge, run 'pip install deno'."
-                )
-            return Finding(name, "ok", f"{runtime.name} {number[0]} ({path})", advice)
-        least = ".".join(map(str, runtime.minimum))
-        unfit.append(f"{runtime.name} {number[0]} at {path}, yt-dlp asks for {least}")
-    if unfit:
-        return Finding(name, "warn", f"{'; '.join(unfit)}. {why}.", cure)
-    commands = ", ".join(runtime.name for runtime in RUNTIMES)
-    return Finding(name, "missing", f"none of {commands}. {why}.", cure)

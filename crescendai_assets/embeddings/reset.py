@@ -1,5 +1,8 @@
 """Taking a set of embeddings out of a tier, so that another encoder can start over. Segments and audio stay.
 
+Augmented embeddings go along with the clean ones: a pair of two encoders means nothing. Tables compiled from embeddings
+(the order of an edition, the mapping of a year) stay as they are until their assets are materialized again.
+
 Rows go before files and `encoder.json` last: a reset that is killed leaves files that no row names and that still say
 whose they are, so the next run with the same encoder makes them again and another encoder is refused until a second
 reset.
@@ -14,10 +17,11 @@ from pathlib import Path
 
 from crescendai_assets.embeddings.identity import IDENTITY_FILE
 from crescendai_assets.lake.journal import locked
-from crescendai_assets.lake.layout import Partition, Tier
+from crescendai_assets.lake.layout import Partition, StageFiles, Tier
 from crescendai_assets.lake.tables import read_rows
 
-_STAGE = "embeddings"
+_ASSETS = {"youtube": ("embeddings", "augmented_pairs")}
+"""Tier -> its assets that hold embeddings, where these are not just the clean ones."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Removal:
         partitions: Keys of the partitions that have embedding tables.
         rows: Rows of those tables.
         tables: Tables, failure ledgers, journals and notes of the last run.
-        files: Embeddings, what killed runs left of them, and last `encoder.json`.
+        files: Embeddings, what killed runs left of them, and last `encoder.json`, folder by folder.
         folders: Folders of embeddings, removed when nothing else is in them.
         bytes: Size of the files.
     """
@@ -44,8 +48,13 @@ class Removal:
 
     @property
     def embeddings(self) -> int:
-        """How many of the files are embeddings."""
+        """How many of the files are embeddings, clean or augmented."""
         return sum(path.suffix == ".pt" for path in self.files)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """What to materialize to have them again."""
+        return _assets(self.tier)
 
 
 def plan_reset(tier: Tier) -> Removal:
@@ -74,21 +83,36 @@ def reset(tier: Tier) -> Removal:
     return removal
 
 
+def _assets(tier: Tier) -> tuple[str, ...]:
+    return _ASSETS.get(tier.name, ("embeddings",))
+
+
 def _find(tier: Tier) -> Removal:
     partitions = _partitions(tier)
-    stages = [partition.stage(_STAGE) for partition in partitions]
-    tables = [path for s in stages for path in (s.table, s.journal, s.ledger, s.last_run) if path.exists()]
-    folders = sorted({f for f in (tier.embeddings(), *(p.embedding_folder for p in partitions)) if f.is_dir()})
+    stages = [(partition.key, files) for partition in partitions for files in _stages(partition)]
+    tables = [path for _, s in stages for path in (s.table, s.journal, s.ledger, s.last_run) if path.exists()]
+    folders = [folder for folder in _folders(tier, partitions) if folder.is_dir()]
     files = [path for folder in folders for path in _files(folder)]
     return Removal(
         tier=tier,
-        partitions=tuple(p.key for p, s in zip(partitions, stages, strict=True) if s.table.exists()),
-        rows=sum(1 for s in stages for _ in read_rows(s.table)),
+        partitions=tuple(dict.fromkeys(key for key, s in stages if s.table.exists())),
+        rows=sum(1 for _, s in stages for _ in read_rows(s.table)),
         tables=tuple(tables),
         files=tuple(files),
         folders=tuple(folders),
         bytes=sum(path.stat().st_size for path in files),
     )
+
+
+def _stages(partition: Partition) -> list[StageFiles]:
+    return [partition.stage(asset) for asset in _assets(partition.tier)]
+
+
+def _folders(tier: Tier, partitions: list[Partition]) -> list[Path]:
+    """Where embeddings may lie, each once: of the tier, of partitions that have their own, augmented ones."""
+    clean = {tier.embeddings(), *(partition.embedding_folder for partition in partitions)}
+    augmented = {tier.embeddings(augmented=True), *(partition.augmented_folder for partition in partitions)}
+    return [*sorted(clean), *(sorted(augmented) if "augmented_pairs" in _assets(tier) else ())]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -98,7 +122,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _partitions(tier: Tier) -> list[Partition]:
     """Partitions that have embeddings, or segments that a run could embed."""
-    found = {p.key: p for stage in ("recordings", "segments", _STAGE) for p in tier.partitions(stage)}
+    found = {p.key: p for asset in ("recordings", "segments", *_assets(tier)) for p in tier.partitions(asset)}
     return [found[key] for key in sorted(found)]
 
 
@@ -107,5 +131,6 @@ def _no_run(tier: Tier) -> Iterator[None]:
     """Keep every run of the set from starting; refuse when one is under way."""
     with ExitStack() as locks:
         for partition in _partitions(tier):
-            locks.enter_context(locked(partition.stage(_STAGE), _STAGE))
+            for asset in _assets(tier):
+                locks.enter_context(locked(partition.stage(asset), asset))
         yield

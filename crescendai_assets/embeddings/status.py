@@ -123,7 +123,8 @@ class SourceView:
         transfer: Recording id -> bytes that are fetched for it at most.
         here: Recordings whose working copy another partition has made already.
         absent: Recordings whose audio is not in the source.
-        open_titles: Listed, and of no use until a person decides; None in a tier that has no such titles.
+        forgets: Whether failures of what was never done and is not listed now leave the ledger at the next run.
+        notes: What a reader should know besides.
     """
 
     wanted: Mapping[str, str]
@@ -134,4 +135,5 @@ class SourceView:
     transfer: Mapping[str, int] = field(default_factory=dict)
     here: Collection[str] = ()
     absent: Collection[str] = ()
-    open_titles: Collection[str] | None = None
+    forgets: bool = False
+    notes: tuple[str, ...] = ()

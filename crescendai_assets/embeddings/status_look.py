@@ -54,9 +54,8 @@ def look_at_recordings(partition: Partition, source: SourceView | None) -> Look:
         return committed_recordings(partition)
 
     if source is None:
-        return _look(partition, "recordings", committed, committed, forgetful=True)
-    forgetful = source.open_titles is not None
-    return _look(partition, "recordings", lambda: source.wanted, committed, forgetful=forgetful)
+        return _look(partition, "recordings", committed, committed, forgets=True)
+    return _look(partition, "recordings", lambda: source.wanted, committed, forgets=source.forgets)
 
 
 def look_at_segments(partition: Partition, inherited: tuple[str, ...]) -> Look:
@@ -96,9 +95,9 @@ def _look(
     wanted: Callable[[], Mapping[str, str]],
     committed: Callable[[], Mapping[str, str]],
     *,
-    forgetful: bool = False,
+    forgets: bool = False,
 ) -> Look:
-    """Plan a stage; a `forgetful` one drops failures of what was never done and is not listed now."""
+    """Plan a stage; one that `forgets` leaves out failures of what was never done and is not listed now."""
     files = partition.stage(stage)
     commits, failures = unfolded(files)  # before the table: what is folded in between is seen twice, not never
     want, have = wanted(), dict(committed())
@@ -109,5 +108,5 @@ def _look(
         if lately:
             rows[recording_id] = lately
             have[recording_id] = want.get(recording_id, "")  # it was committed as wanted a moment ago
-    counted = {i: failure for i, failure in failures.items() if not forgetful or i in want or i in have}
+    counted = {i: failure for i, failure in failures.items() if not forgets or i in want or i in have}
     return Look(resolve(want, have, counted, now=now_utc()), failures, rows, len(commits))

@@ -180,9 +180,7 @@ def _of_source(source: SourceView | None, work: Work) -> Iterator[str]:
     if work.guessed:
         seconds, basis = source.assumed
         yield f"{len(work.guessed)} recordings of unknown length are taken for {seconds / 60:.3g} min each ({basis})"
-    if source.open_titles:
-        count = len(source.open_titles)
-        yield f"{count} listed titles name no performance for sure: `crescendai catalog match` says why"
+    yield from source.notes
 
 
 def _discarded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from crescendai_assets.embeddings.status import SourceView
@@ -44,8 +44,6 @@ def channel_view(partition: Partition, channel: Channel, channels: Channels, row
         channels: All of them: a video belongs to the first that lists it.
         rows: Of all channels: what one has fetched another takes over.
     """
-    if channel.folder and not channel.folder.is_dir():
-        return f"folder {channel.folder}: no such folder"
     if channel.url and not partition.discovered.exists():
         return "not asked yet: materialize youtube/recordings"
     elsewhere = {i: row for key, found in rows.items() if key != partition.key for i, row in found.items()}
@@ -68,21 +66,29 @@ def with_lengths_assumed(
 
 
 def _view(partition: Partition, listing: Listing, elsewhere: Mapping[str, Row]) -> SourceView:
-    listed = listing.recordings
+    listed, tier = listing.recordings, partition.tier
     durations = {row["video_id"]: row.get("duration") for row in read_rows(partition.discovered)}
-    here = {i for i in listed.keys() & elsewhere.keys() if _same_audio(partition.tier, listed[i], elsewhere[i])}
     told = {i: durations.get(one.columns["video_id"]) for i, one in listed.items()}
+    # a copy that was discarded elsewhere is fetched again: what was done with it was done there
+    here = {i for i in listed.keys() & elsewhere.keys() if _same_file(tier, listed[i], elsewhere[i])}
     return SourceView(
         wanted=listing.wanted(),
         seconds={
             **{i: float(seconds) for i, seconds in told.items() if seconds},
             **{i: float(elsewhere[i]["duration_seconds"]) for i in here},
         },
-        changed=_judge_of(partition.tier, listing),
+        changed=_judge_of(tier, listing),
         fetched=listing.folder is None,
         here=here,
-        open_titles=listing.unusable,
+        forgets=True,
+        notes=tuple(_undecided(tier, listing)),
     )
+
+
+def _undecided(tier: Tier, listing: Listing) -> Iterator[str]:
+    if listing.unusable:
+        tried = "; `crescendai catalog match` shows how titles are read" if tier.name == "competition" else ""
+        yield f"{len(listing.unusable)} listed recordings wait for a person to decide, why the ledger says{tried}"
 
 
 def _judge_of(tier: Tier, listing: Listing) -> Callable[[str, Row], bool]:
@@ -91,14 +97,15 @@ def _judge_of(tier: Tier, listing: Listing) -> Callable[[str, Row], bool]:
     def changed(recording_id: str, row: Row) -> bool:
         one = listing.recordings[recording_id]
         if one.url or listing.folder is None:
-            return not _same_audio(tier, one, row)
+            let_go = row["state"] == DISCARDED and row["source_url"] == one.url
+            return False
         version = version_of(listing.folder / one.file)
         return row["audio_in"] == "lake" or any(row.get(column) != value for column, value in version.items())
 
     return changed
 
 
-def _same_audio(tier: Tier, one: Listed, row: Row) -> bool:
-    """Whether a row's working copy, there or let go, is what would be fetched."""
-    there = row["state"] == DISCARDED or (tier.folder / row["audio_path"]).is_file()
-    return bool(row["audio_in"] == "lake" and row["source_url"] == one.url and there)
+def _same_file(tier: Tier, one: Listed, row: Row) -> bool:
+    """Whether a row's working copy is there, and is what would be fetched."""
+    of_it = row["audio_in"] == "lake" and row["source_url"] == one.url
+    return bool(of_it and (tier.folder / row["audio_path"]).is_file())

@@ -47,7 +47,6 @@ _DOCUMENT = re.compile(
 )
 _NAMES_FILES = re.compile(r"(embeddings|augmented_pairs)(?:-(.+))?\.jsonl")
 _NO_PARTITION = {"audio", "partial", "journal", "failures"}
-_SEGMENT_ID_BYTES = MAX_ID_BYTES + len("_seg00000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ def _add_named(plan: Plan, lake: Lake, table: Path, folder: Path) -> None:
         if not (row.get("sha256") and row.get("bytes")):
             continue  # nothing says what the file should hold, so it is not known to be an embedding
         try:
-            segment_id = checked_id(str(row.get("segment_id", "")), _SEGMENT_ID_BYTES)
+            segment_id = checked_id(str(row.get("segment_id", "")), MAX_ID_BYTES + len("_seg00000"))
         except SetupError as error:
             raise SetupError(f"{table}: {error}") from None
         named[f"{inside}/{segment_id}.pt"] = PublishedFile(row["bytes"], row["sha256"], owner)

@@ -11,7 +11,6 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.fingerprints import digest_lines
@@ -23,9 +22,7 @@ from crescendai_assets.lake.tables import Row
 from crescendai_assets.lake.target import Target, UnreachableError, open_target
 from crescendai_assets.lake.verify import Outcome, outcome
 
-CHECKPOINT_SECONDS = 30.0
-"""So much work at most is done again after a kill."""
-
+CHECKPOINT_SECONDS = 30.0  # so much work at most is done again after a kill
 _IN_A_ROW = 3
 
 
@@ -117,7 +114,7 @@ def publish(
         raise SetupError(f"{lake.root}: there is nothing to publish, so pruning would empty {target.shown}")
     lock = Partition(Tier("", lake.root.parent), lake.root.name).stage("publish")  # journal/publish.lock in the root
     with locked(lock, "the publication"):
-        report = _Sending(lake.root, target, plan, progress).run(prune=options.prune)
+        report = _Sending(lake, target, plan, progress).run(prune=options.prune)
     progress(report.summary())
     return report
 
@@ -154,8 +151,8 @@ def check_published(lake: Lake, address: str, *, deep: bool = False) -> Outcome:
 class _Sending:
     """The work in progress: files go out one by one and enter the manifest as they arrive."""
 
-    def __init__(self, root: Path, target: Target, plan: Plan, progress: Progress) -> None:
-        self._root, self._target, self._plan, self._progress = root, target, plan, progress
+    def __init__(self, lake: Lake, target: Target, plan: Plan, progress: Progress) -> None:
+        self._lake, self._target, self._plan, self._progress = lake, target, plan, progress
         self._started = self._listed_at = time.monotonic()
         self._listed = target.read(MANIFEST_FILE) or b""
         self._manifest = decode_manifest(self._listed, target.shown)
@@ -220,7 +217,7 @@ class _Sending:
         """What a file holds, if that is what was planned: it is known to be right before its first byte leaves."""
         wanted = self._plan.files[path]
         try:
-            data = (self._root / path).read_bytes()
+            data = (self._lake.root / path).read_bytes()
         except OSError as error:
             raise RecordingError(f"cannot be read here ({error.strerror}); make it again, then publish") from error
         if (len(data), hashlib.sha256(data).hexdigest()) != (wanted.bytes, wanted.sha256):

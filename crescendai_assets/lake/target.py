@@ -85,9 +85,7 @@ class Target:
                     return None
                 told = f"{self.shown}: {path}: {type(error).__name__}: {error}"
                 if isinstance(error, _HOPELESS):
-                    raise SetupError(
-                        f"{told}; check the address, its permissions and your credentials for it"
-                    ) from error
+                    raise SetupError(f"{told}; check the address, and your permissions there") from error
                 if attempt == TRIES:
                     raise UnreachableError(
                         f"{told} ({TRIES} tries); check address and credentials, or publish again when it answers"

@@ -11,7 +11,8 @@ _LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae"
 
 def folded(text: str) -> str:
     """Lower case without accents, compatibility forms resolved: `Łukasz Krupiński` -> `lukasz krupinski`."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # decomposed before, too: bold and superscript capitals have no small ones of their own
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c)).translate(_LETTERS)
 
 

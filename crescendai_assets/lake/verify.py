@@ -81,7 +81,9 @@ def check_stage(
     """
     files = partition.stage(asset)
     want, failures = wanted(), read_failures(files.ledger)
-    plan = resolve(want, committed(), failures, now=now_utc(), limit=limit)
+    # what is listed and unusable stands in the ledger without a fingerprint; it did not leave the source
+    tried = {i: failure for i, failure in failures.items() if failure.fingerprint}
+    plan = resolve(want, committed(), tried, now=now_utc(), limit=limit)
     rows = list(read_rows(files.table))
     # a `retry` that came due since is an invitation to run again, not a sign that the last run left something
     pending = [i for i in plan.pending if i not in failures or failures[i].fingerprint != want[i]]

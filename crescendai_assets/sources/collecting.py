@@ -31,6 +31,8 @@ _AUDIO_COLUMNS = (
     "bytes",
     "sha256",
     "state",
+    "discarded_bytes",
+    "discarded_at",
     "codec",
     "extractor",
     "upload_date",
@@ -78,9 +80,10 @@ class Listing:
         """Recording id -> fingerprint its row should have."""
         return {i: self.fingerprint(one) for i, one in self.recordings.items()}
 
-    def fingerprint(self, one: Listed) -> str:
-        """Of labels and source; for a file also of what tells that it changed."""
-        version = version_of(self.folder / one.file) if self.folder and one.file else {}
+    def fingerprint(self, one: Listed, version: Row | None = None) -> str:
+        """Of labels and source; for a file also of what tells that it changed, by default as it is now."""
+        if version is None:
+            version = version_of(self.folder / one.file) if self.folder and one.file else {}
         return fingerprint(one.columns, one.url, one.file, version)
 
 
@@ -252,7 +255,8 @@ def _audio_columns(partition: Partition, acquired: Acquired) -> Row:
 def _row(listing: Listing, one: Listed, audio: Row) -> Row:
     """A whole row; the catalogue's title comes before the site's."""
     title = one.columns.get("title") or audio.get("title", "")
-    mark = listing.fingerprint(one)
+    # of a file as it was read: it may have changed since
+    mark = listing.fingerprint(one, {} if one.url else {k: audio[k] for k in ("bytes", "mtime_ns")})
     return {
         "recording_id": one.recording_id,
         **audio,

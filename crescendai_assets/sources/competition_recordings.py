@@ -22,7 +22,7 @@ from crescendai_assets.sources import collecting
 from crescendai_assets.sources.collecting import Listed, collect, discover
 from crescendai_assets.sources.competitions import Addresses, Edition, Entrant, Listing, LocalFolder, NoneYet
 from crescendai_assets.sources.download import Downloader
-from crescendai_assets.sources.in_place import audio_files, file_id
+from crescendai_assets.sources.in_place import audio_files, file_id, name_fault
 from crescendai_assets.sources.matching import Excluded, Match, Matcher
 from crescendai_assets.sources.results_page import complete, fetch_page
 from crescendai_assets.sources.web_ids import canonical_url, video_id
@@ -135,6 +135,9 @@ def _plan_titles(edition: Edition, titles: Iterable[_Titled]) -> collecting.List
     matcher = Matcher([e.performer for e in edition.entrants], edition.rounds, edition.rules)
     found = _Found()
     for one in titles:
+        if fault := name_fault(one.file):
+            found.unusable[f"{edition.key}_unmatched_{one.video_id}"] = fault
+            continue
         if one.unavailable:
             found.passed_over.append((one.title, one.unavailable))
             continue

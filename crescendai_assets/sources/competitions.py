@@ -89,6 +89,9 @@ class Addresses:
 
     recordings: tuple[Recording, ...]
 
+    def __str__(self) -> str:
+        return f"{len(self.recordings)} addresses, named one by one"
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -98,6 +101,9 @@ class Listing:
     kind: Literal["playlist", "channel"]
     max_videos: int | None = None
 
+    def __str__(self) -> str:
+        return f"on the {self.kind} {self.url}, found by their titles"
+
 
 @dataclass(frozen=True)
 class LocalFolder:
@@ -105,10 +111,16 @@ class LocalFolder:
 
     path: Path
 
+    def __str__(self) -> str:
+        return f"in the folder {self.path}, found by their names"
+
 
 @dataclass(frozen=True)
 class NoneYet:
     """Results only; there is nothing to collect so far."""
+
+    def __str__(self) -> str:
+        return "none yet: add them to the edition's file"
 
 
 @dataclass(frozen=True)

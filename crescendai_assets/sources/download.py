@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.lake.errors import RecordingError, SetupError
@@ -226,8 +226,8 @@ class Downloader:
                 yield from (entry for _, entry in PlaylistEntries(client, result).get_requested_items())
             else:
                 yield {**result, "_type": "url", "ie_key": None, "url": address}
-        except Exception as error:
-            raise self._judged(error, address) from error
+        except Exception as error:  # noqa: BLE001  what a site makes yt-dlp stumble over costs that site's recording
+            self._raise(error, address)
 
     def _inside(self, client: Any, inner: Nested) -> Iterator[Any]:
         """Flat entries of a list inside a list."""
@@ -247,7 +247,7 @@ class Downloader:
                 clear_waiting(partial, copy.stem)
             raise
         except OSError as error:
-            raise self._judged(error, address, partial) from error
+            self._raise(error, address, partial)
         page = str(facts.get("webpage_url") or "")
         date = str(facts.get("upload_date") or "")
         return Acquired(
@@ -268,6 +268,10 @@ class Downloader:
         """What the site says of it, the stream, and whether a fault in the stream is its own."""
         try:
             partial.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fault = SetupError(f"{partial}: cannot be made ({error.strerror}); it is where transfers wait, see to it")
+            raise _disk_fault(error, partial) or fault from error
+        try:
             info = self._patiently(client, address)
             refuse_unfit(info, address, self.settings)
             original = waiting_at(partial, stem, info, address)
@@ -275,8 +279,8 @@ class Downloader:
             return facts, original, transfer(client, self._watch, info, original)
         except TooLargeError as error:
             raise too_large(address, self.settings) from error
-        except Exception as error:
-            raise self._judged(error, address, partial) from error
+        except Exception as error:  # noqa: BLE001  as above
+            self._raise(error, address, partial)
 
     def _patiently(self, client: Any, address: str, **options: Any) -> dict[str, Any]:
         """What yt-dlp knows of an address, asked again when the network broke; YouTube's own part does that itself."""
@@ -294,19 +298,19 @@ class Downloader:
             break
         raise Fault("yt-dlp finds nothing there", "retry", ADDRESS).error(address)
 
-    def _judged(self, error: Exception, address: str, partial: Path | None = None) -> Exception:
-        """The error to raise in place of one from yt-dlp, which raises anything on what sites make up."""
+    def _raise(self, error: Exception, address: str, partial: Path | None = None) -> NoReturn:
+        """Raise what an error of yt-dlp means, which raises anything on what sites make up."""
         if isinstance(error, SetupError):
-            return error
+            raise error
         if isinstance(error, RecordingError):
             if str(error).startswith(shown(address)):
-                return error
+                raise error
             kind = error.kind if isinstance(error, FetchError) else ""
-            return FetchError(f"{shown(address)}: {error}", error.error_class, kind)
+            raise FetchError(f"{shown(address)}: {error}", error.error_class, kind) from error
         if partial and (full := _disk_fault(error, partial)):
-            return full
+            raise full from error
         hint = NO_JS_RUNTIME if is_youtube(address) and self._runtime is None else ""
-        return fetch_error(error, address, hint)
+        raise fetch_error(error, address, hint) from error
 
 
 class _Refusals:

@@ -129,6 +129,8 @@ def classify(error: BaseException, url: str = "") -> Fault:
     for pattern, error_class, cure, kind in _RULES:
         if re.search(pattern, what, re.IGNORECASE):
             return Fault(what, error_class, cure, kind)
+    if "ffmpeg could not be found" in what:  # a sealed stream; it is kept from looking for that program
+        return Fault("is sealed, or sent in a form that is not read", "permanent", ADDRESS)
     if "requested format is not available" in what.lower() and not is_youtube(url):
         return Fault("holds no audio", "permanent", ADDRESS)
     if names & {"TransportError", "ContentTooShortError", "TimeoutError", "ConnectionError"}:

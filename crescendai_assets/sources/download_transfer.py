@@ -176,7 +176,7 @@ def to_working_copy(
             raise RecordingError(message, error.error_class) from error
         original.unlink(missing_ok=True)
         if whole:
-            raise RecordingError(message) from error
+            raise RecordingError(f"{message}. {ADDRESS}") from error
         raise RecordingError(f"{message}. What arrived may be damaged. {LATER}", "retry") from error
     return float(seconds), str(codec)
 

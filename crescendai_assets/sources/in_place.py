@@ -61,6 +61,16 @@ def audio_files(root: Path) -> list[str]:
     return sorted(p.as_posix() for p in found if not any(part.startswith(".") for part in p.parts))
 
 
+def name_fault(name: str) -> RecordingError | None:
+    """Why a file cannot be listed: tables are UTF-8, and on some file systems names need not be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = name.encode(errors="backslashreplace").decode()
+        return RecordingError(f"{shown}: its name is not UTF-8; rename the file", "needs_user")
+    return None
+
+
 def file_id(owner: str, name: str) -> str:
     """An id for a file of a folder: its name for people, and a hash of owner and path that no other file shares."""
     stem = name.rpartition("/")[2].rpartition(".")[0]

@@ -46,8 +46,13 @@ def register_competitions(competitions: Competitions, registered: Iterable[str])
 
 
 def register_channels(channels: Channels, registered: Iterable[str]) -> Registration:
-    """Channels of the catalogue against registered keys."""
-    return _compare("channel", [channel.key for channel in channels.channels], (), registered, channels)
+    """Channels of the catalogue against registered keys; while a file has a fault, none counts as unlisted.
+
+    All channels stand in one file: a slip in it may hide any of them.
+    """
+    known = list(registered)
+    faulty = known if channels.faults else ()
+    return _compare("channel", [channel.key for channel in channels.channels], faulty, known, channels)
 
 
 def _compare(

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition, Tier
 from crescendai_assets.lake.schemas import YOUTUBE_RECORDINGS
 from crescendai_assets.lake.stage import Options, Progress, StageReport, silent
 from crescendai_assets.lake.tables import Row, read_rows
-from crescendai_assets.sources.channels import Channel, Channels, title_refusal
+from crescendai_assets.sources.channels import FILE, Channel, Channels, title_refusal
 from crescendai_assets.sources.collecting import Listed, Listing, collect, discover
 from crescendai_assets.sources.download import Downloader
-from crescendai_assets.sources.in_place import audio_files, file_id
+from crescendai_assets.sources.in_place import audio_files, file_id, name_fault
 from crescendai_assets.sources.locate import known_rows, taken_over
 
 INHERITED = ("video_id", "title", "channel", "source_url")
@@ -63,7 +64,11 @@ def collect_channel(
 
 
 def plan_channel(partition: Partition, channels: Channels) -> Listing:
-    """What the channel should hold, by what it listed last; the site is not asked."""
+    """What the channel should hold, by what it listed last; the site is not asked.
+
+    Raises:
+        SetupError: The catalogue does not name the channel, or names a folder that is not there.
+    """
     channel = channels.channel(partition.key)
     if channel.folder:
         return _plan_folder(channel, channel.folder)
@@ -98,9 +103,15 @@ def judged(partition: Partition, channel: Channel) -> Iterator[tuple[Row, str]]:
 
 
 def _plan_folder(channel: Channel, folder: Path) -> Listing:
+    if not folder.is_dir():  # a disk that is not mounted must not look like a channel that took all its videos down
+        raise SetupError(f"{FILE}: channel '{channel.name}': folder {folder}: no such folder; correct the path")
     recordings: dict[str, Listed] = {}
+    unusable: dict[str, RecordingError] = {}
     passed_over: list[tuple[str, str]] = []
     for name in audio_files(folder):
+        if fault := name_fault(name):
+            unusable[f"yt_{file_id(channel.key, name)}"] = fault
+            continue
         title = name.rpartition("/")[2].rpartition(".")[0].replace("_", " ")
         if refusal := title_refusal(title, None, channel):
             passed_over.append((title, refusal))
@@ -108,13 +119,16 @@ def _plan_folder(channel: Channel, folder: Path) -> Listing:
         video_id = file_id(channel.key, name)
         columns = {"video_id": video_id, "title": title, "channel": channel.name}
         recordings[f"yt_{video_id}"] = Listed(f"yt_{video_id}", columns, file=name)
-    return Listing(recordings, folder=folder, passed_over=tuple(passed_over))
+    return Listing(recordings, folder=folder, unusable=unusable, passed_over=tuple(passed_over))
 
 
 def _held_by_others(partition: Partition, ids: Collection[str]) -> Mapping[str, Row]:
-    """Rows of these recordings in other channels, whose working copies lie in the same folder."""
+    """Rows of these recordings in other channels, whose working copies lie in the same folder.
+
+    A copy that was discarded there counts as lost: what was done with it was done for the other channel.
+    """
     found: dict[str, Row] = {}
     for other in partition.tier.partitions():
         if other.key != partition.key:
-            found |= {i: row for i, row in known_rows(other).items() if i in ids}
+            found |= {i: row for i, row in known_rows(other, refetch=True).items() if i in ids}
     return found

@@ -137,10 +137,13 @@ def check_order(partition: Partition) -> Outcome:
     recordings = {row["recording_id"]: row for row in read_rows(partition.stage("recordings").table)}
     by_round: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row["recording_id"] in recordings:
-            by_round[row["round"]].append(row)
-        else:
+        recording = recordings.get(row["recording_id"])
+        if recording is None:
             faults.append({"id": row["recording_id"], "fault": "is no recording of this edition"})
+        elif recording["outcome_rank"] is None:
+            faults.append({"id": row["recording_id"], "fault": "ranked, and nobody knows how its performer fared"})
+        else:
+            by_round[row["round"]].append(row)
     for name, group in by_round.items():
         last = max(row["rank"] for row in group)
         for row in group:
@@ -149,7 +152,7 @@ def check_order(partition: Partition) -> Outcome:
                 faults.append({"id": row["recording_id"], "fault": f"eliminated in {name}, yet ranked {row['rank']}"})
         for one, other in itertools.combinations(group, 2):
             a, b = (recordings[row["recording_id"]]["outcome_rank"] for row in (one, other))
-            if (a < b) != (one["rank"] < other["rank"]):
+            if _sign(a - b) != _sign(one["rank"] - other["rank"]):
                 faults.append({"id": one["recording_id"], "fault": f"ranked against {other['recording_id']} wrongly"})
     facts = {"recordings": len(rows), "rounds": ", ".join(sorted(by_round))}
     return outcome(faults, f"{len(rows)} recordings in order", "faults in the order", facts)
@@ -198,6 +201,10 @@ def _ranks(outcomes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     return {
         name: (1 + sum(n for o, n in counts.items() if o < mine), counts[mine] - 1) for name, mine in outcomes.items()
     }
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
 
 
 def _round_key(row: Mapping[str, Any]) -> tuple[str, str]:

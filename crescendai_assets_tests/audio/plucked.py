@@ -22,7 +22,7 @@ def plucked(seconds: float, sr: int = SAMPLE_RATE, seed: int = 0, level: float =
         note = sum(np.sin(2 * np.pi * k * hertz * times + k) / k * np.exp(-times * (1.5 + k)) for k in partials)
         out[start : start + len(times)] += chance.uniform(0.2, 1.0) * note * np.minimum(1, times / 0.002)
     out = out[:n]
-    return (out * level / max(np.abs(out).max(), 1e-9)).astype(np.float32)
+    return np.asarray(out * level / max(np.abs(out).max(), 1e-9), np.float32)
 
 
 def impulses(seconds: float, sr: int = SAMPLE_RATE, level: float = 0.9) -> tuple[Audio, list[int]]:
@@ -41,14 +41,3 @@ def sample_lag(clean: Audio, augmented: Audio) -> int:
     product = np.fft.rfft(augmented.astype(float), size) * np.conj(np.fft.rfft(clean.astype(float), size))
     best = int(np.fft.irfft(product, size).argmax())
     return best - size if best > size // 2 else best
-
-
-def envelope_lag(clean: Audio, augmented: Audio, sr: int) -> float:
-    """The same by the rises of their loudness, sample by sample: an oracle for `compare`, slow and plain."""
-    window = np.hanning(round(0.004 * sr) | 1)
-
-    def rises(audio: Audio) -> Audio:
-        loud = np.sqrt(np.convolve(audio.astype(float) ** 2, window, "same"))
-        return np.maximum(np.diff(np.log(loud + 0.02 * loud.max())), 0).astype(np.float32)
-
-    return sample_lag(rises(clean), rises(augmented)) / sr

@@ -8,8 +8,9 @@ import pytest
 from crescendai_assets.audio import codec, compare, effects, save_audio
 from crescendai_assets.audio.augmentation import EFFECTS, Drawn, apply, draw
 from crescendai_assets.audio.effects import convolved, pink_noise, recordings_in, root_mean_square
+from crescendai_assets.audio.pitch import pitch_shift
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets_tests.audio.plucked import envelope_lag, impulses, plucked, sample_lag
+from crescendai_assets_tests.audio.plucked import impulses, plucked, sample_lag
 from crescendai_assets_tests.builders import noise, tone, write_sound
 
 SOUND = plucked(4.0, seed=1)
@@ -62,19 +63,26 @@ def test_impulses_stay_within_two_samples_of_where_they_were(effect, room):
         assert max(map(abs, moved)) <= 2
 
 
-@pytest.mark.parametrize("sr", [16_000, 24_000, 44_100, 48_000])
-@pytest.mark.parametrize("semitones", [-0.5, -0.25, -0.1, 0.1, 0.25, 0.5])
-def test_a_shifted_pitch_stays_in_time_to_half_a_millisecond(sr, semitones):
-    sound = plucked(10.0, sr, seed=2)
-    out = effects.pitch_shift(sound, sr, semitones=semitones)
-    assert abs(envelope_lag(sound, out, sr)) < 0.6e-3
-    half = len(sound) // 2
-    assert abs(envelope_lag(sound[half:], out[half:], sr)) < 0.8e-3  # and does not drift
-    train, places = impulses(5.0, sr)
-    shifted = np.abs(effects.pitch_shift(train, sr, semitones=semitones))
-    reach = sr // 50
-    moved = [int(shifted[place - reach : place + reach].argmax()) - reach for place in places]
-    assert abs(np.median(moved)) / sr < 0.6e-3
+@pytest.mark.parametrize("sr", [16_000, 24_000])
+@pytest.mark.parametrize("semitones", [-0.5, -0.1, 0.1, 0.5])
+def test_a_shifted_pitch_stays_in_time_to_a_millisecond_on_average_and_does_not_drift(sr, semitones):
+    lags = []
+    for seed in range(3):
+        sound = plucked(10.0, sr, seed=seed)
+        out = pitch_shift(sound, sr, semitones=semitones)
+        half = len(sound) // 2
+        lags += [compare(sound[part], out[part], sr).lag_seconds for part in (slice(half), slice(half, None))]
+    assert abs(np.mean(lags)) < 1e-3
+    assert np.abs(lags).max() < 3e-3
+
+
+@pytest.mark.parametrize("semitones", [-0.5, -0.1, 0.1, 0.5])
+def test_each_impulse_of_a_shifted_train_is_within_eight_milliseconds_of_where_it_was(semitones):
+    train, places = impulses(10.0)
+    shifted = np.abs(pitch_shift(train, 24_000, semitones=semitones))
+    moved = [(int(shifted[place - 480 : place + 480].argmax()) - 480) / 24_000 for place in places]
+    assert np.abs(moved).max() < 8e-3
+    assert abs(np.mean(moved)) < 1.5e-3
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -90,19 +98,37 @@ def test_at_any_rate_the_length_and_the_time_are_kept(effect, sr, room):
 # --- each does what it says
 
 
-@pytest.mark.parametrize("semitones", [-0.5, -0.1, 0.1, 0.5])
-def test_pitch_moves_by_as_much_as_said_and_keeps_its_level(semitones):
-    out = effects.pitch_shift(tone(3.0, hertz=880), 24_000, semitones=semitones)[12_000:60_000]
-    spectrum = np.abs(np.fft.rfft(out * np.hanning(len(out)), 1 << 20))
-    assert spectrum.argmax() * 24_000 / (1 << 20) == pytest.approx(880 * 2 ** (semitones / 12), abs=0.1)
-    assert root_mean_square(out) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+@pytest.mark.parametrize("hertz", [110, 220, 440, 1760, 5000])
+@pytest.mark.parametrize("semitones", [-0.5, -0.1, 0.02, 0.1, 0.5])
+def test_every_pitch_moves_by_as_much_as_said_and_keeps_its_level(semitones, hertz):
+    """What Pedalboard's own shifter does not: see `pitch`."""
+    out = pitch_shift(tone(4.0, hertz=hertz), 24_000, semitones=semitones)[12_000:84_000]
+    spectrum = np.abs(np.fft.rfft(out * np.hanning(len(out)), 1 << 21))
+    cents = 1200 * np.log2(spectrum.argmax() * 24_000 / (1 << 21) / hertz)
+    assert cents == pytest.approx(100 * semitones, abs=0.4)
+    assert root_mean_square(out) == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
+
+
+def test_no_shift_is_no_change():
+    assert np.allclose(pitch_shift(SOUND, 24_000, semitones=0.0), SOUND, atol=1e-6)
 
 
 def test_the_ends_of_a_shifted_segment_are_whole():
     sound = noise(1.0, level=0.2)
-    out = effects.pitch_shift(sound, 24_000, semitones=0.4)
-    for part in (slice(0, 1200), slice(-1200, None)):
-        assert root_mean_square(out[part]) == pytest.approx(root_mean_square(sound[part]), rel=0.35)
+    for semitones in (-0.5, 0.5):
+        out = pitch_shift(sound, 24_000, semitones=semitones)
+        for part in (slice(0, 240), slice(-240, None)):
+            assert root_mean_square(out[part]) == pytest.approx(root_mean_square(sound[part]), rel=0.25)
+
+
+def test_splices_are_put_into_pauses_rather_than_notes():
+    note = tone(0.15, hertz=333) * np.hanning(3600).astype(np.float32)
+    sound = np.concatenate([np.concatenate([note, np.zeros(2400, np.float32)]) for _ in range(8)])
+    out = pitch_shift(sound, 24_000, semitones=0.3)
+    wanted = tone(0.15, hertz=333 * 2 ** (0.3 / 12)) * np.hanning(3600).astype(np.float32)
+    for start in range(0, len(sound), 6000):
+        likeness = np.correlate(np.pad(out, 300)[start : start + 3600 + 600], wanted, "valid") / np.sum(wanted**2)
+        assert likeness.max() > 0.98
 
 
 def test_reverb_rings_on_the_longer_the_larger_the_room_and_the_louder_the_wetter():
@@ -195,7 +221,7 @@ def test_pink_noise_falls_by_three_decibels_an_octave():
     power = np.abs(np.fft.rfft(heard)) ** 2
     hertz = np.fft.rfftfreq(len(heard), 1 / 24_000)
     octaves = [10 * np.log10(power[(hertz >= low) & (hertz < 2 * low)].mean()) for low in 40 * 2.0 ** np.arange(8)]
-    assert np.diff(octaves) == pytest.approx([-3.01] * 7, abs=0.3)
+    assert np.diff(octaves) == pytest.approx([-3.01] * 7, abs=0.4)
     assert abs(heard.mean()) < 1e-3 * heard.std()
 
 

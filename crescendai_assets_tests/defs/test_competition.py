@@ -87,7 +87,7 @@ def test_results_without_recordings_materialize_no_rows_and_say_so(platform):
     done = platform.run(ALL_OF_AN_EDITION, "mini2019")
     assert all(one.succeeded and all(one.checks.values()) for one in done.values()), done
     assert done["competition/recordings"].metadata["dagster/partition_row_count"] == 0
-    assert "none yet" in done["competition/recordings"].metadata["state"]
+    assert "none yet" in done["competition/recordings"].metadata["recordings_are"]
 
 
 def test_the_shipped_editions_without_recordings_materialize_too(platform):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
@@ -123,86 +123,6 @@ def test_a_torch_pair_that_fails_at_import_is_missing(versions, found):
     assert finding.status == "missing"
     assert found in finding.found
     assert "torchaudio==2.11.*" in finding.advice
-
-
-# ---------------------------------------------------------------------------------- yt-dlp, javascript
-
-
-def test_a_recent_downloader_is_well():
-    installed = have(yt_dlp="2026.10.26", yt_dlp_ejs="0.8.0")
-    assert software.check_downloader(installed, date(2026, 11, 20)).status == "ok"
-
-
-@pytest.mark.parametrize(
-    ("installed", "found"),
-    [
-        (have(), "not installed"),
-        (have(yt_dlp="2026.10.26"), "without yt-dlp-ejs"),
-        (have(yt_dlp="2025.1.15", yt_dlp_ejs="0.3"), "days old"),
-    ],
-)
-def test_a_downloader_that_is_absent_incomplete_or_old_is_a_warning(installed, found):
-    finding = software.check_downloader(installed, date(2026, 11, 20))
-    assert finding.status == "warn"
-    assert found in finding.found
-    assert "yt-dlp[default,deno]" in finding.advice
-
-
-def on_path(**said: str) -> dict[str, Any]:
-    return {
-        "find": lambda command: f"/bin/{command}" if command in said else None,
-        "ask": lambda path, flag: said[Path(path).name],
-    }
-
-
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        ({"deno": "deno 2.9.8 (stable, release)\nv8 14.0.1"}, "deno 2.9.8"),
-        ({"node": "v22.3.0\n"}, "node 22.3.0"),
-        ({"bun": "1.2.11"}, "bun 1.2.11"),
-        ({"qjs": "QuickJS version 2025-04-26\nusage: qjs"}, "quickjs 2025-04-26"),
-        ({"qjs": "QuickJS-ng version 0.12.0\nusage: qjs"}, "quickjs 0.12.0"),
-        ({"node": "v18.1.0", "deno": "deno 2.3.0"}, "deno 2.3.0"),
-        ({"deno": "deno 1.40.0", "node": "v24.0.0"}, "node 24.0.0"),
-    ],
-)
-def test_any_runtime_that_is_new_enough_serves(said, found):
-    finding = software.check_javascript(**on_path(**said))
-    assert finding.status == "ok"
-    assert finding.found.startswith(found)
-
-
-def test_deno_needs_no_advice_and_another_runtime_is_told_that_deno_is_the_default():
-    assert software.check_javascript(**on_path(deno="deno 2.9.8")).advice == ""
-    assert "deno" in software.check_javascript(**on_path(node="v22.3.0")).advice
-
-
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        ({"node": "v20.20.2"}, "node 20.20.2 at /bin/node, yt-dlp asks for 22.0.0"),
-        ({"qjs": "QuickJS version 2021-03-27"}, "quickjs 2021-03-27"),
-        ({"deno": ""}, "deno at /bin/deno, which does not tell its version"),
-    ],
-)
-def test_a_runtime_that_is_too_old_or_broken_is_a_warning_that_names_it(said, found):
-    finding = software.check_javascript(**on_path(**said))
-    assert finding.status == "warn"
-    assert found in finding.found
-
-
-def test_no_runtime_is_missing_and_says_why_youtube_needs_one():
-    finding = software.check_javascript(**on_path())
-    assert finding.status == "missing"
-    assert "YouTube" in finding.found
-    assert "pip install deno" in finding.advice
-
-
-def test_a_program_that_hangs_fails_or_is_no_program_says_nothing(tmp_path):
-    assert "Python" in software.ask_program(sys.executable, "--version")
-    assert software.ask_program(str(tmp_path / "absent"), "--version") == ""
-    assert software.find_program("no-such-program-here") is None
 
 
 # ------------------------------------------------------------------------------------------------- gpu
@@ -547,6 +467,13 @@ def test_an_executor_that_is_none_of_the_known_ones_gets_the_nearest_as_advice()
     assert "multiprocess" in settings.check_executor("kubernetes").advice
 
 
+def test_every_variable_that_the_package_reads_is_known():
+    text = "".join(path.read_text() for path in Path(settings.__file__).parents[1].rglob("*.py"))
+    read = set(re.findall(r'"((?:CRESCENDAI|MAESTRO)_[A-Z_]+)"', text)) - {"MAESTRO_"}
+    assert read
+    assert read <= set(settings.VARIABLES)
+
+
 def test_a_misspelt_variable_is_pointed_out_and_a_stranger_is_not():
     environ = {"CRESCENDAI_EXECUTER": "in_process", "CRESCENDAI_SOMETHING_ELSE": "1", "PATH": "/bin"}
     (finding,) = settings.check_misspelt(environ)
@@ -587,7 +514,10 @@ def test_a_list_of_sources_that_cannot_be_read_is_a_finding_not_a_crash(error):
 
 # ------------------------------------------------------------------------------------------- the whole
 
-BROKEN = ("torch", "torchaudio", "muq", "transformers", "yaml", "packaging", "huggingface_hub", "httpx")
+BROKEN = (
+    "torch", "torchaudio", "muq", "transformers", "yaml", "packaging", "huggingface_hub", "httpx", "yt_dlp", "av",
+    "pydantic", "numpy", "fsspec",
+)  # fmt: skip
 
 WHOLE = """
 import json, sys
@@ -595,15 +525,16 @@ from pathlib import Path
 for name in {broken}:
     sys.modules[name] = None  # any import of it fails
 from crescendai_assets.doctor import diagnose
-heavy = {{"torch", "transformers", "pandas", "dagster", "numpy", "yaml", "huggingface_hub"}} - set({broken})
+heavy = {{"torch", "transformers", "pandas", "dagster", "numpy", "yaml", "huggingface_hub", "yt_dlp", "av", "pydantic"}}
+heavy -= set({broken})
 heavy = sorted(heavy & set(sys.modules))
-findings = diagnose(Path({root!r}), environ={{"HF_HOME": {root!r}}})
+findings = diagnose(Path({root!r}), environ={{"HF_HOME": {root!r}, **{environ!r}}})
 print(json.dumps([heavy, [[f.name, f.status, f.found, f.advice] for f in findings]]))
 """
 
 
-def run_whole(root: Path, broken: tuple[str, ...]) -> tuple[list[str], dict[str, Finding]]:
-    script = WHOLE.format(broken=broken, root=str(root))
+def run_whole(root: Path, broken: tuple[str, ...], **environ: str) -> tuple[list[str], dict[str, Finding]]:
+    script = WHOLE.format(broken=broken, root=str(root), environ=environ)
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     heavy, rows = json.loads(answer.stdout)
     findings = by_name([Finding(*row) for row in rows])
@@ -612,12 +543,24 @@ def run_whole(root: Path, broken: tuple[str, ...]) -> tuple[list[str], dict[str,
 
 
 def test_the_doctor_answers_where_every_package_it_looks_at_is_broken(tmp_path):
-    heavy, findings = run_whole(tmp_path, BROKEN)
+    (tmp_path / "cookies.txt").write_text("# Netscape HTTP Cookie File\n")
+    settings = {
+        "CRESCENDAI_COOKIES": str(tmp_path / "cookies.txt"),
+        "CRESCENDAI_COOKIES_BROWSER": "firefox",
+        "CRESCENDAI_PUBLISH": "s3://bucket/folder",
+        "CRESCENDAI_AUGMENTATION": "label_safe",
+    }
+    heavy, findings = run_whole(tmp_path, BROKEN, **settings)
     assert heavy == []
     assert findings["gpu"].status == "missing"
     assert findings["packages"].status == "missing"
     assert findings["muq checkpoint"].status == "missing"
     assert findings["licences"].status == "missing"
+    assert findings["catalogue"].status == "missing"
+    assert findings["codecs"].status == "missing"
+    assert findings["javascript runtime"].status == "warn"
+    assert findings["CRESCENDAI_COOKIES_BROWSER"].status == "warn"
+    assert findings["CRESCENDAI_PUBLISH"].status == "missing"
     assert findings["disk"].found.endswith(f"free at {tmp_path}")
 
 
@@ -626,6 +569,7 @@ def test_importing_the_doctor_loads_nothing_heavy_and_every_fault_comes_with_adv
     assert heavy == []
     assert all(finding.advice for finding in findings.values() if finding.status != "ok")
     assert {"python", "packages", "torch and torchaudio", "javascript runtime", "data root"} <= set(findings)
+    assert {"download settings", "catalogue", "codecs"} <= set(findings)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -11,16 +10,10 @@ from pathlib import Path
 import pytest
 
 from crescendai_assets.embeddings.identity import IDENTITY_FILE, EncoderSpec
-from crescendai_assets.embeddings.reset import plan_reset, reset
-from crescendai_assets.embeddings.status import (
-    ASSUMED_CPU,
-    ASSUMED_GPU,
-    STAGES,
-    TIERS,
-    PartitionStatus,
-    StageStatus,
-    maestro_status,
-)
+from crescendai_assets.embeddings.status import PartitionStatus, StageStatus
+from crescendai_assets.embeddings.status_speed import ASSUMED_CPU, ASSUMED_GPU
+from crescendai_assets.embeddings.status_tiers import MAESTRO, TIERS
+from crescendai_assets.embeddings.status_tiers import maestro_status as tier_status
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.journal import open_journal, write_last_run
 from crescendai_assets.lake.layout import Lake, Partition, Tier
@@ -28,7 +21,7 @@ from crescendai_assets.lake.schemas import EMBEDDINGS
 from crescendai_assets.lake.stage import Options
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.sample.encoder import write_encoder
-from crescendai_assets.sources.maestro import FolderSource, ZipSource, collect_year
+from crescendai_assets.sources.maestro import FolderSource, MaestroSource, ZipSource, collect_year
 from crescendai_assets_tests.maestro_folder import Take, write_audio, write_catalogue, write_folder
 from crescendai_assets_tests.process import cut_year, embed_year
 
@@ -77,6 +70,11 @@ def embedded(tier: Tier, made: Path) -> Partition:
 def look(tier: Tier, maestro: Path) -> Callable[[], PartitionStatus]:
     """The status of 2004."""
     return lambda: maestro_status(tier, FolderSource(maestro), CPU)[0]
+
+
+def maestro_status(tier: Tier, source: MaestroSource | None, spec: EncoderSpec) -> tuple[PartitionStatus, ...]:
+    """Of each year."""
+    return tier_status(tier, source, spec).partitions
 
 
 def plan(stage: StageStatus) -> tuple[int, int, int, int]:
@@ -275,7 +273,7 @@ def test_a_source_out_of_reach_stops_only_a_tier_that_has_nothing_else(
     with pytest.raises(SetupError, match="no such folder"):
         TIERS["maestro"](tier, CPU)
     collect_year(tier.partition("2004"), FolderSource(maestro))
-    (status,) = TIERS["maestro"](tier, CPU)
+    (status,) = TIERS["maestro"](tier, CPU).partitions
     assert status.stages[0].done == 2
     assert "no such folder" in status.notes[0]
 
@@ -288,62 +286,13 @@ def test_performers_given_by_a_csv_do_not_make_recordings_stale(
     collect_year(tier.partition("2004"), FolderSource(maestro), performers=csv)
     monkeypatch.setenv("MAESTRO_DIR", str(maestro))
     monkeypatch.setenv("MAESTRO_PERFORMERS", str(csv))
-    assert TIERS["maestro"](tier, CPU)[0].stages[0].done == 2
+    assert TIERS["maestro"](tier, CPU).partitions[0].stages[0].done == 2
 
 
 def test_the_run_makes_what_was_said_to_come(made: Path, tier: Tier, maestro: Path):
     before = maestro_status(tier, FolderSource(maestro), CPU)[0]
     year = Lake(made / "data").tier("maestro").partition("2004")
-    tables = [list(read_rows(year.stage(stage).table)) for stage in STAGES]
+    tables = [list(read_rows(year.stage(stage).table)) for stage in MAESTRO.stages]
     assert tuple(map(len, tables)) == to_come(before)
     size = sum(path.stat().st_size for path in year.embedding_folder.glob("*.pt"))
     assert before.stages[2].bytes_to_come == pytest.approx(size, rel=0.05)
-
-
-# ------------------------------------------------------------------------------------------------ reset
-
-
-def test_a_reset_that_is_killed_midway_is_finished_by_a_second_one(
-    embedded: Partition, tier: Tier, monkeypatch: pytest.MonkeyPatch
-):
-    identity = embedded.embedding_folder / IDENTITY_FILE
-    planned = plan_reset(tier)
-    gone: list[Path] = []
-    unlink = Path.unlink
-
-    def killed(path: Path, missing_ok: bool = False) -> None:
-        if path.suffix == ".pt" and any(p.suffix == ".pt" for p in gone):
-            raise KeyboardInterrupt
-        gone.append(path)
-        unlink(path, missing_ok)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", killed)
-        with pytest.raises(KeyboardInterrupt):
-            reset(tier)
-    assert gone[: len(planned.tables)] == list(planned.tables)  # rows first
-    assert identity.exists()  # and whose the files are, last
-    assert plan_reset(tier).embeddings == 2
-    reset(tier)
-    assert not embedded.embedding_folder.exists()
-
-
-def test_a_reset_leaves_other_sets_and_other_files_alone(embedded: Partition, tier: Tier):
-    kept = embedded.embedding_folder / "notes.txt"
-    kept.write_text("mine")
-    other = Tier(tier.name, tier.folder, "other")
-    other.embeddings().mkdir()
-    (other.embeddings() / "a.pt").touch()
-    reset(tier)
-    assert list(embedded.embedding_folder.iterdir()) == [kept]
-    assert (other.embeddings() / "a.pt").exists()
-    assert embedded.stage("segments").table.exists()
-
-
-def test_a_reset_takes_the_journal_of_a_killed_run_and_its_ledger(embedded: Partition, tier: Tier):
-    files = embedded.stage("embeddings")
-    files.journal.write_text(json.dumps({"recording_id": SHORT.recording_id, "rows": []}) + "\n")
-    files.ledger.parent.mkdir(exist_ok=True)
-    files.ledger.write_text("")
-    reset(tier)
-    assert not any(path.exists() for path in (files.table, files.journal, files.ledger, files.last_run))

@@ -20,6 +20,10 @@ class Source:
         self.tried: list[str] = []
         self.pruned: list[str] = []
         self.told: list[str] = []
+        self.unusable: dict[str, RecordingError] | None = None
+        self.taken: set[str] = set()
+        self.asked_who_took: list[tuple[str, ...]] = []
+        self.most: int | None = None
 
     def wanted(self):
         return {name: digest(version)[:32] for name, version in self.versions.items()}
@@ -29,15 +33,19 @@ class Source:
         return {name: group[0]["fingerprint"] for name, group in by_recording(rows)}
 
     def work(self, run):
-        for name in run.plan.pending:
+        for name in run.plan.pending[: self.most]:
             self.tried.append(name)
             if name in self.bad:
                 run.fail(name, RecordingError(f"{name}.wav: bad"))
             else:
                 run.commit(name, [embedding_row(name, fingerprint=self.wanted()[name])], audio_seconds=30.0)
 
+    def released(self, removed):
+        self.asked_who_took.append(tuple(removed))
+        return self.taken.intersection(removed)
+
     def run(self, **options):
-        self.tried, self.pruned, self.told = [], [], []
+        self.tried, self.pruned, self.told, self.asked_who_took = [], [], [], []
         return run_stage(
             self.partition,
             "embeddings",
@@ -47,6 +55,8 @@ class Source:
             work=self.work,
             options=Options(**options),
             progress=self.told.append,
+            unusable=None if self.unusable is None else lambda: self.unusable,
+            released=self.released,
             on_prune=self.pruned.append,
             facts=lambda: {"device": "cpu"},
         )
@@ -234,3 +244,139 @@ def test_files_of_a_pruned_recording_go_before_its_row_so_that_a_killed_run_is_f
         )
     assert source.rows == ["a", "b", "c"]
     assert (source.run(prune=True).pruned, source.pruned, source.rows) == (1, ["b"], ["a", "c"])
+
+
+# what is listed and nobody can work on
+
+
+UNDECIDED = RecordingError("'Etude': no performer", "needs_user")
+
+
+def test_what_nobody_can_work_on_stands_in_the_ledger_and_is_neither_pending_nor_removed(source):
+    source.unusable = {"x": UNDECIDED}
+    report = source.run()
+    assert (source.tried, source.rows) == (["a", "b", "c"], ["a", "b", "c"])
+    assert {i: (f.error_class, f.message) for i, f in source.failures.items()} == {"x": ("needs_user", str(UNDECIDED))}
+    assert [f.recording_id for f in report.failures] == ["x"]
+    for report in (report, source.run(), source.run(retry_failed=True)):
+        assert (report.plan.removed, report.plan.waiting, report.failed_now, report.hopeless) == ((), (), 0, False)
+    assert source.tried == []
+
+
+def test_a_reason_that_stays_is_entered_once_and_one_that_changes_replaces_it(source):
+    source.unusable = {"x": UNDECIDED}
+    source.run()
+    before = source.failures["x"]
+    source.run()
+    assert source.failures["x"] == before
+    source.unusable = {"x": RecordingError("'Etude': several performers", "needs_user")}
+    source.run()
+    assert source.failures["x"].message == "'Etude': several performers"
+
+
+def test_what_is_no_longer_listed_as_unusable_leaves_the_ledger_without_pruning(source):
+    source.unusable = {"x": UNDECIDED, "y": UNDECIDED}
+    source.run()
+    source.unusable = {"y": UNDECIDED}
+    report = source.run()
+    assert (set(source.failures), report.pruned, source.pruned) == ({"y"}, 0, [])
+    source.unusable = {}
+    source.run()
+    assert source.failures == {}
+
+
+def test_pruning_neither_counts_nor_removes_what_is_listed_as_unusable(source):
+    source.unusable = {"x": UNDECIDED}
+    source.run()
+    report = source.run(prune=True)
+    assert (report.pruned, source.pruned, set(source.failures)) == (0, [], {"x"})
+
+
+def test_what_was_unusable_is_tried_as_soon_as_it_can_be_and_then_leaves_the_ledger(source):
+    source.unusable = {"d": UNDECIDED}
+    source.run()
+    source.unusable, source.versions["d"] = {}, "1"
+    source.run()
+    assert (source.tried, source.rows, source.failures) == (["d"], ["a", "b", "c", "d"], {})
+
+
+def test_with_a_listing_a_failure_of_what_was_never_committed_goes_when_it_is_no_longer_listed(source):
+    source.unusable, source.bad = {}, {"b"}
+    source.run()
+    assert set(source.failures) == {"b"}
+    assert source.run(limit=1).plan.beyond_limit == ("b", "c")
+    assert set(source.failures) == {"b"}, "what lies beyond the limit is listed all the same"
+    del source.versions["b"]
+    report = source.run()
+    assert (source.failures, report.plan.removed, report.pruned) == ({}, (), 0)
+
+
+def test_with_a_listing_a_failure_of_what_was_committed_stays_until_it_is_pruned(source):
+    source.unusable = {}
+    source.run()
+    source.bad, source.versions["b"] = {"b"}, "2"
+    source.run()
+    del source.versions["b"]
+    report = source.run()
+    assert (set(source.failures), report.plan.removed, source.rows) == ({"b"}, ("b",), ["a", "b", "c"])
+    report = source.run(prune=True)
+    assert (source.failures, report.pruned, source.pruned, source.rows) == ({}, 1, ["b"], ["a", "c"])
+
+
+# what another partition took over
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_rows_that_another_partition_took_over_go_at_once_and_their_files_stay(source, prune):
+    source.run()
+    del source.versions["b"]
+    source.taken = {"b", "c", "z"}
+    report = source.run(prune=prune)
+    assert (source.rows, source.pruned, report.rows, report.pruned) == (["a", "c"], [], 2, 0)
+    assert source.asked_who_took == [("b",)]
+    assert source.run().plan.removed == ()
+
+
+def test_pruning_takes_what_nobody_took_over_and_counts_only_that(source):
+    source.run()
+    source.versions = {"c": "1"}
+    source.taken = {"b"}
+    report = source.run(prune=True)
+    assert (source.rows, source.pruned, report.pruned, report.plan.removed) == (["c"], ["a"], 1, ("a", "b"))
+
+
+def test_the_failure_of_what_another_partition_took_over_goes_with_it(source):
+    source.bad = {"b"}
+    source.run()
+    del source.versions["b"]
+    source.taken = {"b"}
+    assert (source.run().failures, source.failures) == ((), {})
+
+
+def test_nobody_is_asked_who_took_over_while_nothing_left_the_source(source):
+    source.run()
+    source.run(prune=True)
+    assert source.asked_who_took == []
+
+
+# work that stops early
+
+
+def test_what_a_run_leaves_for_a_later_one_is_counted_and_no_failure(source):
+    source.most = 1
+    report = source.run()
+    assert (report.succeeded, report.failed_now, report.untried, report.hopeless) == (1, 0, 2, False)
+    assert "0 failed, 2 left for a later run, 0 were up to date" in report.summary()
+    source.most = 0
+    report = source.run()
+    assert (report.succeeded, report.untried, report.hopeless, report.failures) == (0, 2, False, ())
+    source.most = None
+    report = source.run()
+    assert (source.tried, report.untried) == (["b", "c"], 0)
+    assert "left for a later run" not in report.summary()
+
+
+def test_a_run_that_only_failed_is_hopeless_whatever_it_left_untried(source):
+    source.most, source.bad = 1, {"a"}
+    report = source.run()
+    assert (report.failed_now, report.untried, report.hopeless) == (1, 2, True)

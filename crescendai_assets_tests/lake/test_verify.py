@@ -21,12 +21,12 @@ def files(year):
     return files
 
 
-def checked(year, wanted=None, expected=None, limit=None) -> Outcome:
+def checked(year, wanted=None, expected=None, limit=None, untried=0) -> Outcome:
     def committed():
         rows = read_rows(year.stage("embeddings").table)
         return {i: group[0]["fingerprint"] for i, group in by_recording(rows)}
 
-    return check_stage(year, "embeddings", EMBEDDINGS, lambda: wanted or WANTED, committed, expected, limit)
+    return check_stage(year, "embeddings", EMBEDDINGS, lambda: wanted or WANTED, committed, expected, limit, untried)
 
 
 def test_a_stage_with_nothing_to_do_passes_and_says_what_was_looked_at(year, files):
@@ -105,6 +105,30 @@ def test_recordings_that_left_the_source_are_counted_and_no_fault(year, files):
     found = checked(year, {"a": WANTED["a"]})
     assert found.passed
     assert found.facts["removed_from_source"] == 1
+
+
+@pytest.mark.parametrize(("untried", "passed"), [(0, False), (1, False), (2, True), (3, True)])
+def test_what_the_run_left_for_a_later_one_may_be_pending_and_more_may_not(year, files, untried, passed):
+    found = checked(year, {**WANTED, "c": "1", "d": "1"}, untried=untried)
+    assert found.passed == passed
+    assert (found.facts["pending"], found.facts["left_for_a_later_run"]) == (2, untried)
+    assert [row["id"] for row in found.rows] == ([] if passed else ["c", "d"])
+
+
+def test_what_failed_does_not_count_among_what_was_left_for_a_later_run(year, files):
+    failing(files, "1", "blocked")
+    assert checked(year, {**WANTED, "c": "1", "d": "1"}, untried=1).passed
+
+
+def test_other_faults_are_told_whatever_the_run_left(year, files):
+    files.journal.write_text("")
+    assert not checked(year, {**WANTED, "c": "1"}, untried=1).passed
+
+
+def test_what_is_listed_and_unusable_did_not_leave_the_source(year, files):
+    failing(files, "", "needs_user")  # as `run_stage` enters it
+    found = checked(year)
+    assert (found.passed, found.facts["removed_from_source"]) == (True, 0)
 
 
 def test_a_table_that_fits_its_schema_passes():

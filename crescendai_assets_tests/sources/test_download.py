@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -165,16 +165,21 @@ def test_the_sound_of_a_film_is_taken_out_of_it(server: Server, place: Place):
     assert got.duration == pytest.approx(2.0, abs=0.1)
 
 
+def segmented(server: Server, *segments: str, before: str = "") -> None:
+    """Write `list.m3u8`, a stream of these segments."""
+    text = "".join(f"#EXTINF:4,\n{segment}\n" for segment in segments)
+    (server.folder / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n{before}{text}#EXT-X-ENDLIST\n")
+
+
 def test_a_stream_in_segments_is_put_together_without_other_programs(
     server: Server, place: Place, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PATH", str(server.folder))
-    (server.folder / "ffmpeg").write_text(f"#!/bin/sh\ntouch {server.folder}/called\n")
+    (server.folder / "ffmpeg").write_text(f'#!/bin/sh\necho "$@" >> {server.folder}/called\necho ffmpeg version 7.1\n')
     (server.folder / "ffmpeg").chmod(0o755)
     for number in range(3):
         write_by_ffmpeg(server.folder / f"{number}.aac", noise(4.0, 48_000), 48_000, "aac")
-    segments = "".join(f"#EXTINF:4,\n{number}.aac\n" for number in range(3))
-    (server.folder / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n{segments}#EXT-X-ENDLIST\n")
+    segmented(server, *(f"{number}.aac" for number in range(3)))
     assert place.fetch(server.url("list.m3u8")).duration == pytest.approx(12.0, abs=0.2)
     assert place.waiting() == {}
     # one segment missing is a fault, not a recording with a hole
@@ -182,10 +187,11 @@ def test_a_stream_in_segments_is_put_together_without_other_programs(
     place.copy().unlink()
     assert place.fails(server.url("list.m3u8")).error_class == "permanent"
     # what yt-dlp would leave to ffmpeg
-    sealed = '#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"\n#EXTINF:4,\n0.aac\n#EXT-X-ENDLIST\n'
-    (server.folder / "list.m3u8").write_text(sealed)
-    place.fails(server.url("list.m3u8"))
-    assert not (server.folder / "called").exists()
+    segmented(server, "0.aac", before='#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"\n')
+    error = place.fails(server.url("list.m3u8"))
+    assert (error.error_class, "is sealed" in str(error)) == ("permanent", True)
+    called = server.folder / "called"  # yt-dlp asks it for its version, whatever it is told
+    assert set(called.read_text().split() if called.exists() else []) <= {"-bsfs"}
 
 
 @needs_shared
@@ -260,6 +266,92 @@ def test_a_single_recording_is_a_list_of_one(server: Server, place: Place):
     server.redirects["old.mp3"] = "/a.mp3"
     (entry,) = place.downloader().listing(server.url("old.mp3"))
     assert (entry.video_id, entry.url) == (video_id(server.url("old.mp3")), server.url("old.mp3"))
+
+
+def tube(pages: Mapping[str, object], asked: list[str]):
+    """What yt-dlp's own part for YouTube gives, without YouTube: address -> what is extracted there."""
+
+    def extract_info(self, url, download=True, ie_key=None, process=True, **more):
+        assert not download
+        asked.append(url)
+        page = pages[url]
+        if isinstance(page, Exception):
+            raise page
+        return dict(page) if isinstance(page, dict) else page
+
+    return extract_info
+
+
+def video(name: str, **more: object) -> dict[str, object]:
+    url = f"https://www.youtube.com/watch?v={name}"
+    return {"_type": "url", "ie_key": "Youtube", "id": name, "url": url, "title": name, **more}
+
+
+A, B, C = "aaaaaaaaaaa", "bbbbbbbbbbb", "ccccccccccc"
+CHANNEL = "https://www.youtube.com/@pianist"
+LIST = "https://www.youtube.com/playlist?list=PL1"
+
+
+def test_a_channel_is_listed_page_by_page_and_no_further_than_needed(place: Place, monkeypatch: pytest.MonkeyPatch):
+    import yt_dlp
+
+    seen: list[str] = []
+
+    def entries():
+        for raw in (video(A, live_status="is_upcoming"), None, video(B), video(B), video(C)):
+            seen.append(str(raw and raw["id"]))
+            yield raw
+
+    def pages():
+        return {
+            f"{CHANNEL}/videos": {"_type": "url", "url": "https://www.youtube.com/channel/UC1/videos"},
+            "https://www.youtube.com/channel/UC1/videos": {"_type": "playlist", "entries": entries()},
+        }
+
+    asked: list[str] = []
+    monkeypatch.setattr(yt_dlp.YoutubeDL, "extract_info", tube(pages(), asked))
+    found = place.downloader().listing(CHANNEL, max_videos=1)
+    assert [(e.video_id, e.unavailable) for e in found] == [(A, "upcoming"), (B, "")]
+    assert asked == [f"{CHANNEL}/videos", "https://www.youtube.com/channel/UC1/videos"]
+    assert seen == [A, "None", B]
+    monkeypatch.setattr(yt_dlp.YoutubeDL, "extract_info", tube(pages(), asked))
+    assert [e.video_id for e in place.downloader().listing(CHANNEL)] == [A, B, C]
+
+
+def test_playlists_of_a_channel_are_opened_and_what_cannot_be_had_is_shown(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    import yt_dlp
+    from yt_dlp.utils import ExtractorError
+
+    inner = {"_type": "url", "ie_key": "YoutubeTab", "url": LIST, "title": "Études"}
+    outer = {"_type": "playlist", "entries": [video(A), inner, {**inner, "url": f"{LIST}2"}, video(C)]}
+    gone = ExtractorError("YouTube said: The playlist does not exist.", expected=True)
+    pages = {
+        f"{CHANNEL}/playlists": outer,
+        LIST: {"_type": "playlist", "entries": [video(B), inner]},
+        f"{LIST}2": gone,
+    }
+    monkeypatch.setattr(yt_dlp.YoutubeDL, "extract_info", tube(pages, []))
+    a, b, lost, c = place.downloader().listing(f"{CHANNEL}/playlists")
+    assert (a.video_id, b.video_id, c.video_id) == (A, B, C)
+    assert (lost.url, lost.title) == (f"{LIST}2", "Études")
+    assert "does not exist" in lost.unavailable
+
+
+def test_a_list_that_breaks_off_is_an_error_and_not_a_short_list(place: Place, monkeypatch: pytest.MonkeyPatch):
+    import yt_dlp
+    from yt_dlp.utils import ExtractorError
+
+    def entries(message: str):
+        yield video(A)
+        raise ExtractorError(message, expected=True)
+
+    for message, error in (("HTTP Error 503: x", RecordingError), ("Sign in to confirm you’re not a bot", Blocked)):
+        pages = {LIST: {"_type": "playlist", "entries": entries(message)}}
+        monkeypatch.setattr(yt_dlp.YoutubeDL, "extract_info", tube(pages, []))
+        with pytest.raises(error, match=message[:15]):
+            place.downloader().listing(LIST)
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, RecordingError), (429, Blocked), (503, RecordingError)])
@@ -491,8 +583,7 @@ def test_what_is_too_large_is_stopped_on_the_way(server: Server, place: Place, a
 
 
 def test_what_is_too_large_in_segments_is_stopped_on_the_way(server: Server, place: Place):
-    segments = "#EXTINF:60,\nlong.wav\n" * 5
-    (server.folder / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:60\n{segments}#EXT-X-ENDLIST\n")
+    segmented(server, *["long.wav"] * 5)
     assert place.fails(server.url("list.m3u8"), replace(QUICK, max_bytes=4 * MB)).error_class == "permanent"
     assert sum(r.path == "long.wav" for r in server.requests) == 2
     assert place.waiting() == {}
@@ -510,6 +601,8 @@ def test_a_page_without_an_end_does_not_fill_the_memory(server: Server, place: P
     server.announce_length = False
     assert place.fails(server.url("page.html")).error_class == "permanent"
     assert server.sent_bytes < 7 * MB
+    server.announce_length = True
+    assert place.fetch(server.url("long.wav")).bytes > 2**20  # which is no limit of recordings
 
 
 TARGETS = [
@@ -530,11 +623,17 @@ def test_a_redirect_to_another_kind_of_address_is_refused_for_good(server: Serve
     assert len(server.requests) == 1
 
 
-def test_a_redirect_that_no_parser_reads_is_no_way_round(server: Server, place: Place):
-    # yt-dlp's first handler stumbles over it, its second would follow anything
-    server.redirects["a.mp3"] = "ftp://[::1"
-    place.fails(server.url("a.mp3"))
-    assert {r.path for r in server.requests} == {"a.mp3"}
+def test_what_one_way_to_the_network_stumbles_over_is_tried_no_other_way(
+    server: Server, place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    from yt_dlp.networking._requests import RequestsRH
+
+    def stumble(self: object, request: object) -> None:
+        raise ValueError("a redirect that no parser reads")
+
+    monkeypatch.setattr(RequestsRH, "_send", stumble)  # yt-dlp would go on with urllib, which knows ftp:
+    assert place.fails(server.url("a.mp3")).error_class == "retry"
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1:1/a.aac", "data:audio/aac;base64,AAAA"])
@@ -544,7 +643,7 @@ def test_a_stream_made_of_other_kinds_of_address_is_refused_for_good(
 ):
     server.redirects["0.aac"] = target
     segment = "0.aac" if redirected else target
-    (server.folder / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:4,\n{segment}\n#EXT-X-ENDLIST\n")
+    segmented(server, segment)
     error = place.fails(server.url("list.m3u8"))
     assert error.error_class == "permanent"
     assert "another kind" in str(error)
@@ -743,9 +842,9 @@ def test_a_full_disk_stops_the_run_and_keeps_what_came(server: Server, place: Pl
 def test_a_folder_that_cannot_be_written_stops_the_run(server: Server, place: Place):
     place.root.mkdir()
     (place.root / "partial").write_text("a file")
-    with pytest.raises((SetupError, RecordingError)) as caught:
+    with pytest.raises(SetupError, match=rf"{place.partial}: cannot be made"):
         place.fetch(server.url("a.mp3"))
-    assert str(place.root) in str(caught.value)
+    assert server.requests == []
 
 
 def test_nothing_is_written_anywhere_else(

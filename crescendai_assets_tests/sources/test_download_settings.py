@@ -238,13 +238,24 @@ def test_a_count_that_cannot_be_written_stops_the_run(tmp_path):
         DailyQuota(tmp_path / "file" / "quota", 1).take("a")
 
 
-def take_many(path: Path) -> int:
-    quota = DailyQuota(path, 50, lambda: NOON)
-    return sum(quota.take("x") for _ in range(40))
+def test_two_processes_never_both_take_the_last_one(tmp_path):
+    context, rounds = multiprocessing.get_context("fork"), 100
+    taken, together = context.Value("i", 0), context.Barrier(2)
 
+    def now() -> datetime:
+        together.wait(20)
+        return NOON
 
-def test_two_processes_never_take_more_than_the_limit(tmp_path):
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        taken = pool.map(take_many, [tmp_path / "quota"] * 2, chunksize=1)
-    assert sum(taken) == 50
-    assert (tmp_path / "quota").read_text().count("\n") == 50
+    def take_all() -> None:
+        for number in range(rounds):
+            if DailyQuota(tmp_path / f"quota{number}", 1, now).take("x"):
+                with taken.get_lock():
+                    taken.value += 1
+
+    both = [context.Process(target=take_all) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert taken.value == rounds
+    assert {path.read_text().count("\n") for path in tmp_path.iterdir()} == {1}
