@@ -38,8 +38,8 @@ _UNEVEN = 4000.0
 def pitch_shift(audio: Audio, sample_rate: int, *, semitones: float) -> Audio:
     """Move the pitch, not the time.
 
-    On average the sound stays in time; here and there it is early or late, as a rule by less than 5 ms and hardly ever
-    by more than 8.
+    On average the sound stays in time; here and there it is early or late, as a rule by less than 5 ms, now and then by
+    up to 10.
 
     Args:
         audio: Mono samples, shape (n,).

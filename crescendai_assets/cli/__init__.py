@@ -92,8 +92,8 @@ def status(tier: str | None, root: str | None, embedding_set: str, as_json: bool
     of the source that is set (MAESTRO_DIR or MAESTRO_ZIP), of competitions and channels.
     """
     from crescendai_assets.embeddings.identity import spec_from
-    from crescendai_assets.embeddings.status import TierStatus
-    from crescendai_assets.embeddings.status_tiers import TIERS
+    from crescendai_assets.status.model import TierStatus
+    from crescendai_assets.status.tiers import TIERS
 
     if tier and tier not in TIERS:
         raise SetupError(f"tier {tier} is not part of this version yet; there is {', '.join(TIERS)}")

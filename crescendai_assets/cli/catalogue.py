@@ -152,9 +152,10 @@ def _listed(edition: Edition, partition: Partition) -> Iterator[str]:
 
 
 def _told(edition: Edition, partition: Partition, titles: Iterable[str]) -> Iterator[_Told]:
+    from crescendai_assets.sources.competition_recordings import with_kept_page
     from crescendai_assets.sources.matching import Match, Matcher
 
-    edition = _with_kept_page(edition, partition)
+    edition = with_kept_page(partition, edition)
     matcher = Matcher([entrant.performer for entrant in edition.entrants], edition.rounds, edition.rules)
     for title in titles:
         found = matcher.match(title)
@@ -162,15 +163,6 @@ def _told(edition: Edition, partition: Partition, titles: Iterable[str]) -> Iter
             yield _Told(title, found.performer, found.round, found.piece)
         else:
             yield _Told(title, why_not=found.reason)
-
-
-def _with_kept_page(edition: Edition, partition: Partition) -> Edition:
-    """The edition with the results of its page, as the last run kept it."""
-    from crescendai_assets.sources.competition_recordings import _PAGE
-    from crescendai_assets.sources.results_page import complete
-
-    page = partition.folder / _PAGE
-    return complete(edition, lambda _url: page.read_bytes()) if edition.results_page and page.exists() else edition
 
 
 def _print_matches(told: Sequence[_Told]) -> None:

@@ -11,7 +11,7 @@ import click
 from crescendai_assets.cli.shown import counted, duration, hours, print_table, size, some
 
 if TYPE_CHECKING:
-    from crescendai_assets.embeddings.status import PartitionStatus, StageStatus, TierStatus
+    from crescendai_assets.status.model import PartitionStatus, StageStatus, TierStatus
 
 _COLUMNS: dict[str, Callable[[StageStatus], str]] = {
     "rows": lambda s: counted(s.rows),

@@ -9,10 +9,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from crescendai_assets.audio.augmentation import draw
-from crescendai_assets.audio.effects import recordings_in
 from crescendai_assets.audio.segments import SegmentRule
-from crescendai_assets.embeddings.augmented import Augmentation
+from crescendai_assets.embeddings.augmented import Augmentation, augmentation_from
 from crescendai_assets.embeddings.identity import spec_from
 from crescendai_assets.embeddings.muq import MuQEncoder
 from crescendai_assets.lake.errors import SetupError
@@ -20,8 +18,7 @@ from crescendai_assets.lake.layout import Lake, Partition, Tier, open_lake
 from crescendai_assets.sources.catalogue_yaml import CATALOGUE_VARIABLE
 from crescendai_assets.sources.channels import Channels, read_channels
 from crescendai_assets.sources.competitions import Competitions, LocalFolder, catalogue_folders, read_competitions
-from crescendai_assets.sources.download import Downloader
-from crescendai_assets.sources.download_settings import settings_from
+from crescendai_assets.sources.download import Downloader, settings_from
 from crescendai_assets.sources.locate import AudioFiles
 from crescendai_assets.sources.maestro import FolderSource, ZipSource, maestro_source
 
@@ -169,11 +166,7 @@ class AugmentationResource(dg.ConfigurableResource):
         Raises:
             SetupError: There is no such preset, or the folder holds no audio.
         """
-        folder = self.room_responses or os.environ.get("CRESCENDAI_ROOM_RESPONSES", "")
-        preset = self.preset or os.environ.get("CRESCENDAI_AUGMENTATION", "") or "recording_conditions"
-        responses = recordings_in(Path(folder).expanduser(), "room impulse responses") if folder else ()
-        draw(preset, 0, room_responses=responses)  # an unknown preset is refused before anything is decoded
-        return Augmentation(preset, responses)
+        return augmentation_from(self.preset, self.room_responses)
 
 
 class SegmentingResource(dg.ConfigurableResource):

@@ -19,8 +19,8 @@ from pathlib import Path
 from crescendai_assets.doctor.finding import Finding
 from crescendai_assets.doctor.software import Installed, installed_version
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.sources.download_settings import settings_from
-from crescendai_assets.sources.js_runtime import NO_JS_RUNTIME, JsRuntime, find_js_runtime
+from crescendai_assets.sources.download.js_runtime import NO_JS_RUNTIME, JsRuntime, find_js_runtime
+from crescendai_assets.sources.download.settings import settings_from
 
 COOKIES_VARIABLE = "CRESCENDAI_COOKIES"
 DOWNLOAD_VARIABLES = (
@@ -116,7 +116,7 @@ def check_download_settings(environ: Mapping[str, str]) -> list[Finding]:
 
 def check_cookies(value: str, access: Callable[[Path, int], bool] = os.access) -> list[Finding]:
     """Whether a file of cookies can be read, is one, and is kept from others; nothing when none is set or there."""
-    from crescendai_assets.sources.download_client import client_options
+    from crescendai_assets.sources.download.client import client_options
 
     path = Path(value.strip()).expanduser()
     if not value.strip() or not path.is_file():

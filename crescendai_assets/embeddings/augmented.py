@@ -6,12 +6,14 @@ embedding it `pipeline`'s; here is what makes a pair stale, and the verdict on p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crescendai_assets.audio.augmentation import VERSION
+from crescendai_assets.audio.augmentation import PRESETS, VERSION, draw
 from crescendai_assets.audio.decode import Audio
+from crescendai_assets.audio.effects import recordings_in
 from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.audio.pairs import cut_augmented
 from crescendai_assets.audio.segments import SegmentRule
@@ -59,6 +61,21 @@ class Augmentation:
             return worker.stream(cut_augmented, path, pieces, rule, self.preset, self.room_responses, what=str(path))
 
         return sounds
+
+
+def augmentation_from(
+    preset: str = "", room_responses: str = "", environ: Mapping[str, str] = os.environ
+) -> Augmentation:
+    """What is asked for: the settings given, else `$CRESCENDAI_AUGMENTATION` and `$CRESCENDAI_ROOM_RESPONSES`.
+
+    Raises:
+        SetupError: There is no such preset, or the folder holds no audio.
+    """
+    folder = room_responses or environ.get("CRESCENDAI_ROOM_RESPONSES", "")
+    chosen = preset or environ.get("CRESCENDAI_AUGMENTATION", "") or PRESETS[0]
+    responses = recordings_in(Path(folder).expanduser(), "room impulse responses") if folder else ()
+    draw(chosen, 0, room_responses=responses)  # an unknown preset is refused before anything is decoded
+    return Augmentation(chosen, responses)
 
 
 def check_pairs(partition: Partition, product: Product, *, deep: bool = False) -> Outcome:

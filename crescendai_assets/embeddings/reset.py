@@ -112,7 +112,7 @@ def _folders(tier: Tier, partitions: list[Partition]) -> list[Path]:
     """Where embeddings may lie, each once: of the tier, of partitions that have their own, augmented ones."""
     clean = {tier.embeddings(), *(partition.embedding_folder for partition in partitions)}
     augmented = {tier.embeddings(augmented=True), *(partition.augmented_folder for partition in partitions)}
-    return [*sorted(clean), *(sorted(augmented) if "augmented_pairs" in _assets(tier) else ())]
+    return [*sorted(clean), *sorted(augmented)]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from crescendai_assets.lake.ledger import now_utc
 from crescendai_assets.lake.schemas import DISCARDED
 from crescendai_assets.lake.stage import Progress, silent
 from crescendai_assets.lake.tables import Row, Table, read_rows
+from crescendai_assets.sources.locate import taken_over
 from crescendai_assets.sources.segmenting import committed_segments, wanted_segments
 
 
@@ -63,16 +64,21 @@ def discard_raw_audio(
     Raises:
         SetupError: A run is listing or fetching recordings of this partition.
     """
-    unfinished = _unfinished(partition, inherited, rule, products)
     discarded: list[str] = []
     kept: dict[str, str] = {}
     freed = before = in_place = 0
     files = partition.stage("recordings")
     with open_journal(files, table, "recordings") as journal:
-        for row in list(read_rows(files.table)):
+        # under the lock and after its fold: what a run fetched a moment ago is not cut yet
+        unfinished = _unfinished(partition, inherited, rule, products)
+        rows = list(read_rows(files.table))
+        theirs = taken_over(partition, [row["recording_id"] for row in rows])
+        for row in rows:
             recording_id, copy = row["recording_id"], partition.tier.folder / row["audio_path"]
             if row["audio_in"] != "lake":
                 in_place += 1
+            elif recording_id in theirs:
+                kept[recording_id] = "another partition holds it, too: materialize recordings, and one lets it go"
             elif row["state"] == DISCARDED:
                 copy.unlink(missing_ok=True)  # left by a run that was killed before it came to it
                 before += 1

@@ -1,29 +1,23 @@
 """One YAML file of the catalogue: read safely, checked by a model, every complaint at its line.
 
-Here: where catalogue files lie, a reader that no file can make run code or fill the memory, pydantic's findings in
-words, and checks of names and addresses that editions and channels share. Not here: what an edition or a channel is
+Here: where catalogue files lie, and a reader that no file can make run code or fill the memory. Not here: what fields
+may hold (`catalogue_fields`), complaints in words (`catalogue_words`), what an edition or a channel is
 (`competitions`, `channels`).
 """
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
-import types
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.text import folded
-from crescendai_assets.sources.web_ids import is_youtube, youtube_id
+from crescendai_assets.sources.catalogue_words import Loc, Problem, code_point, in_words
 
 CATALOGUE_VARIABLE = "CRESCENDAI_CATALOG"
 MAX_BYTES = 2 * 2**20
@@ -32,18 +26,11 @@ MAX_DEPTH = 20
 
 _SHIPPED = Path(__file__).resolve().parents[1] / "catalog"
 _PROBLEMS_SHOWN = 8
-_LONGEST_TEXT = 300
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 _TEXT_TO_US = {_TAG + "timestamp", _TAG + "value"}  # a date and '=' are special to YAML, not here
-_MARKUP = re.compile(r"</?[a-z!][^<>]*>|&(#\d+|#x[0-9a-f]+|[a-z][a-z0-9]*);", re.IGNORECASE)
-_JOINERS = "\u200c\u200d"  # spelled in names of some scripts
 
-Loc = tuple[str | int, ...]
-"""Where in a file: keys and positions from the top, such as `("results", 3, "placement")`."""
-
-Problem = tuple[Loc, str]
-"""What is wrong and where."""
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -91,20 +78,8 @@ class Document:
             return model.model_validate(value)
         except ValidationError as error:
             found = error.errors(include_url=False)
-            problems = [(loc + tuple(e["loc"]), _in_words(model, tuple(e["loc"]), e)) for e in found]
+            problems = [(loc + tuple(e["loc"]), in_words(model, tuple(e["loc"]), e)) for e in found]
             raise self.refusal(problems) from None
-
-
-class CatalogueModel(BaseModel):
-    """What every model of a catalogue file starts from: no unknown keys, no guessing of types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-# ------------------------------------------------------------------------------------------------------ where and what
 
 
 def catalogue_folders(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
@@ -142,22 +117,6 @@ def yaml_files(folder: Path) -> list[Path]:
     return [p for p in paths if p.suffix.lower() in {".yaml", ".yml"} and not p.name.startswith(".")]
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the nearest known word, or nothing when none is near."""
-    plain = {folded(name): name for name in known}
-    near = difflib.get_close_matches(folded(word), plain, n=1)
-    return f" Did you mean '{plain[near[0]]}'?" if near else ""
-
-
-def not_one_of(what: str, word: str, known: Sequence[str]) -> str:
-    """The complaint about an unknown word: the known ones, and the nearest of them."""
-    listed = ", ".join(known) if known else "none"
-    return f"{what} '{word}' is not one of {listed}.{did_you_mean(word, known)}"
-
-
-# ------------------------------------------------------------------------------------------------------------- reading
-
-
 def read_document(path: Path) -> Document:
     """Read one YAML file as plain values: mappings, lists, texts, numbers, true and false, nothing.
 
@@ -189,7 +148,7 @@ def read_document(path: Path) -> Document:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SetupError(
-            f"{path}, line {line}: holds the control character {_named(error.character)}; remove it"
+            f"{path}, line {line}: holds the control character {code_point(error.character)}; remove it"
         ) from None
     return Document(path, value, lines)
 
@@ -283,180 +242,3 @@ class _Plain:
             self.lines[(*loc, key)] = key_node.start_mark.line + 1
             found[key] = self.value(value_node, (*loc, key))
         return found
-
-
-# --------------------------------------------------------------------------------------------- pydantic's findings
-
-
-def _in_words(model: type[BaseModel], loc: Loc, error: Mapping[str, Any]) -> str:
-    kind, given = str(error["type"]), error.get("input")
-    label = _label(loc)
-    if kind == "missing":
-        return f"{label} is missing; add it"
-    if kind == "extra_forbidden":
-        return not_one_of("the key", str(loc[-1]), _keys_at(model, loc[:-1]))
-    if kind == "value_error":
-        return f"{label} {error['ctx']['error']}"
-    if kind == "literal_error":
-        return not_one_of(str(loc[-1]), str(given), _literals(error))
-    if given is None:
-        return f"{label} is empty; fill it in"
-    if kind == "too_short":
-        return f"{label} is empty; fill it in"
-    ctx = error.get("ctx", {})
-    wanted = {
-        "string_type": "text",
-        "int_type": "a whole number",
-        "float_type": "a number",
-        "list_type": "a list",
-        "dict_type": "a mapping (key: value)",
-        "model_type": "a mapping (key: value)",
-        "greater_than_equal": f"{ctx.get('ge')} or more",
-        "less_than_equal": f"{ctx.get('le')} or less",
-    }.get(kind)
-    if wanted is None:
-        return f"{label} is {given!r}: {error['msg']}"
-    shown = "a list" if isinstance(given, list) else "a mapping" if isinstance(given, dict) else repr(given)
-    quotes = "; put it in quotes" if wanted == "text" and not isinstance(given, list | dict) else ""
-    return f"{label} must be {wanted}, not {shown}{quotes}"
-
-
-def _label(loc: Loc) -> str:
-    """How a place is called: by its key, or by its number in the list of that key."""
-    if not loc:
-        return "what stands here"
-    if isinstance(loc[-1], str):
-        return f"'{loc[-1]}'"
-    return f"entry {loc[-1] + 1} of {_label(loc[:-1])}"
-
-
-def _literals(error: Mapping[str, Any]) -> list[str]:
-    return re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
-
-
-def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:
-    """Keys that the model knows at a place."""
-    found: Any = model
-    for part in loc:
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            found = _unwrapped(found.model_fields[str(part)].annotation)
-        else:
-            found = _unwrapped(get_args(found)[-1])  # what a list or mapping holds
-    return list(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
-
-
-def _unwrapped(annotation: Any) -> Any:
-    """The type inside `Annotated` and `... | None`."""
-    if get_origin(annotation) is Annotated:
-        return _unwrapped(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return _unwrapped(next(part for part in get_args(annotation) if part is not type(None)))
-    return annotation
-
-
-# ------------------------------------------------------------------------------------------------ names and addresses
-
-
-def clean_text(text: str) -> str:
-    """A name or title with single spaces and composed accents.
-
-    Raises:
-        ValueError: It is empty or overlong, or holds markup, control or invisible characters; says so in words.
-    """
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
-    if not text:
-        raise ValueError("is empty; fill it in")
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"is longer than {_LONGEST_TEXT} characters; shorten it")
-    if odd := next((c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs"} and c not in _JOINERS), None):
-        raise ValueError(f"holds the invisible character {_named(odd)}; remove it")
-    if markup := _MARKUP.search(text):
-        raise ValueError(f"holds the markup '{markup[0]}'; write the plain text")
-    return text
-
-
-def clean_name(text: str) -> str:
-    """As `clean_text`, and it holds a letter."""
-    text = clean_text(text)
-    if not any(c.isalpha() for c in text):
-        raise ValueError(f"is '{text}', which holds no letter; write the name")
-    return text
-
-
-def checked_address(text: str) -> str:
-    """An http(s) address with a host and no password.
-
-    Raises:
-        ValueError: It is none; says why in words.
-    """
-    text = text.strip()
-    if any(c.isspace() or unicodedata.category(c) in {"Cc", "Cf", "Cs"} for c in text):
-        raise ValueError(f"is {text!r}, which holds a space or invisible character; copy the address again")
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"is '{text}', which is no address ({error})") from None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise ValueError(f"is '{text}', which is no address on the web; start it with https://")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user name or password, which would end up in tables and logs; leave them out")
-    return text
-
-
-def _listing_address(text: str) -> str:
-    text = checked_address(text)
-    if youtube_id(text) and "list=" not in text:
-        raise ValueError(f"is '{text}', which is one video; give the address of a channel or playlist")
-    return text
-
-
-def _one_recording(text: str) -> str:
-    text = checked_address(text)
-    if is_youtube(text) and not youtube_id(text):
-        raise ValueError(f"is '{text}', which is no single video; give 'channel' or 'playlist' instead of 'addresses'")
-    return text
-
-
-def _path_text(text: str) -> str:
-    if not text.strip() or any(unicodedata.category(c) == "Cc" for c in text):
-        raise ValueError("is empty or holds a control character; write the folder's path")
-    return text
-
-
-def _blank_is_none(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _named(character: str | int) -> str:
-    code = character if isinstance(character, int) else ord(character)
-    return f"U+{code:04X}"
-
-
-Text = Annotated[str, AfterValidator(clean_text)]
-"""One line of text."""
-
-OptionalText = Annotated[Text | None, BeforeValidator(_blank_is_none)]
-"""One line of text that may be left out or blank."""
-
-PathText = Annotated[str, AfterValidator(_path_text)]
-"""A path, with its spaces as they are."""
-
-Name = Annotated[str, AfterValidator(clean_name)]
-"""A name of a person or thing."""
-
-Texts = Annotated[list[Text], BeforeValidator(_as_list)]
-"""Several texts; one alone needs no brackets."""
-
-Address = Annotated[str, AfterValidator(checked_address)]
-"""A page on the web."""
-
-ListingAddress = Annotated[str, AfterValidator(_listing_address)]
-"""A channel or playlist."""
-
-RecordingAddress = Annotated[str, AfterValidator(_one_recording)]
-"""One recording."""

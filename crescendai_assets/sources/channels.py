@@ -6,6 +6,7 @@ a channel and fetching its videos.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,18 +18,10 @@ from pydantic import Field
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.text import folded, slug
-from crescendai_assets.sources.catalogue_yaml import (
-    CatalogueModel,
-    Document,
-    Fault,
-    ListingAddress,
-    Name,
-    PathText,
-    Texts,
-    did_you_mean,
-    read_document,
-)
-from crescendai_assets.sources.web_ids import is_youtube
+from crescendai_assets.sources.catalogue_fields import CatalogueModel, ListingAddress, Name, PathText, Texts
+from crescendai_assets.sources.catalogue_words import did_you_mean
+from crescendai_assets.sources.catalogue_yaml import Document, Fault, read_document
+from crescendai_assets.sources.download.web_ids import is_youtube
 
 FILE = "channels.yaml"
 
@@ -153,6 +146,7 @@ def _holds(words: str, phrase: str) -> bool:
     return f" {wanted} " in f" {words} "
 
 
+@functools.lru_cache(10_000)  # the rules are compared with every title
 def _words(text: str) -> str:
     """The words of a text in lower case without accents, one space between them."""
     return " ".join(re.findall(r"[^\W_]+", folded(text)))

@@ -21,6 +21,7 @@ from crescendai_assets.lake.schemas import DISCARDED, DISCOVERED, WORKING_COPY
 from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
 from crescendai_assets.lake.tables import Row, Table
 from crescendai_assets.sources.download import Acquired, Downloader, Wanted
+from crescendai_assets.sources.download.settings import AUDIO_FORMATS
 from crescendai_assets.sources.in_place import hashed, version_of
 from crescendai_assets.sources.locate import committed_recordings, discarded_copies, known_rows
 
@@ -180,7 +181,7 @@ def copy_of(partition: Partition, recording_id: str, audio_format: str) -> Path:
 
 def drop_copies(partition: Partition, recording_id: str) -> None:
     """Remove a recording's working copy and what is left of its download."""
-    for audio_format in ("wav", "flac"):
+    for audio_format in AUDIO_FORMATS:
         copy_of(partition, recording_id, audio_format).unlink(missing_ok=True)
     for path in partition.partial.glob("*"):
         if path.name.split(".")[0] == recording_id:
@@ -232,6 +233,8 @@ def _fetch(
         else:
             row = _row(listing, by_id[order.recording_id], _audio_columns(partition, outcome))
             run.commit(order.recording_id, [row], outcome.duration)
+            for other in {*AUDIO_FORMATS} - {audio_format}:  # of a time when another format was set
+                copy_of(partition, order.recording_id, other).unlink(missing_ok=True)
     if downloader.quota_used:
         progress("the daily quota of downloads is used up; the rest waits for another day")
 

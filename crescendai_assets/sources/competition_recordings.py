@@ -22,10 +22,10 @@ from crescendai_assets.sources import collecting
 from crescendai_assets.sources.collecting import Listed, collect, discover
 from crescendai_assets.sources.competitions import Addresses, Edition, Entrant, Listing, LocalFolder, NoneYet
 from crescendai_assets.sources.download import Downloader
+from crescendai_assets.sources.download.web_ids import canonical_url, video_id
 from crescendai_assets.sources.in_place import audio_files, file_id, name_fault
 from crescendai_assets.sources.matching import Excluded, Match, Matcher
 from crescendai_assets.sources.results_page import complete, fetch_page
-from crescendai_assets.sources.web_ids import canonical_url, video_id
 
 INHERITED = (
     "performer",
@@ -91,9 +91,7 @@ def plan_edition(partition: Partition, edition: Edition) -> collecting.Listing:
     Raises:
         SetupError: It names a folder that is not there.
     """
-    page = partition.folder / _PAGE
-    if page.exists():
-        edition = complete(edition, lambda _url: page.read_bytes())
+    edition = with_kept_page(partition, edition)
     match edition.recordings:
         case NoneYet():
             return collecting.Listing({})
@@ -109,6 +107,14 @@ def plan_edition(partition: Partition, edition: Edition) -> collecting.Listing:
             if not folder.is_dir():
                 raise SetupError(f"{edition.path}: recordings: folder {folder}: no such folder; correct the path")
             return replace(_plan_titles(edition, _file_titles(edition, folder)), folder=folder)
+
+
+def with_kept_page(partition: Partition, edition: Edition) -> Edition:
+    """The edition with the results of its page, when it names one, as they were read last."""
+    page = partition.folder / _PAGE
+    if edition.results_page is None or not page.exists():
+        return edition
+    return complete(edition, lambda _url: page.read_bytes())
 
 
 @dataclass(frozen=True)

@@ -1,52 +1,29 @@
 """Editions of piano competitions: who took part, how each came out, and where recordings are, from the catalogue.
 
-Here: the form of `competitions/<edition>.yaml` (explained at the head of `catalog/competitions/chopin2021.yaml`), its
-checks, and the order of outcomes. Not here: reading results off a page (`results_page`), which title is whose
+Here: what an edition is, the order of outcomes, and reading the catalogue's folders. Not here: the form of an
+edition's file and its checks (`edition_file`), reading results off a page (`results_page`), which title is whose
 (`matching`), fetching.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BeforeValidator, Field
+from typing import Literal
 
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.sources.catalogue_yaml import (
-    Address,
-    CatalogueModel,
-    Document,
-    Fault,
-    ListingAddress,
-    Loc,
-    Name,
-    OptionalText,
-    PathText,
-    Problem,
-    RecordingAddress,
-    Text,
-    Texts,
-    did_you_mean,
-    not_one_of,
-    read_document,
-    yaml_files,
-)
+from crescendai_assets.sources.catalogue_words import did_you_mean
+from crescendai_assets.sources.catalogue_yaml import Document, Fault, read_document, yaml_files
 from crescendai_assets.sources.catalogue_yaml import catalogue_folders as catalogue_folders
+from crescendai_assets.sources.edition_file import EditionFile, RecordingsEntry, known_performers, problems
 from crescendai_assets.sources.matching import Matcher, MatchRules
 from crescendai_assets.sources.performers import performer_id
-from crescendai_assets.sources.web_ids import video_id
 
 FOLDER = "competitions"
-NONE_YET = "none yet"
 
 _OTHER_FILES = {"channels", "sources", "taxonomy"}
-_KINDS = ("addresses", "playlist", "channel", "folder")
-_ROUND = re.compile(r"[a-z][a-z0-9]*")
 
 
 @dataclass(frozen=True)
@@ -270,10 +247,9 @@ def read_edition(path: Path) -> Edition:
         SetupError: It is not as it must be; names file and line of every fault, and its cure.
     """
     document = read_document(path)
-    model = document.read_as(_EditionModel)
-    problems = list(_problems(model, path.stem))
-    if problems:
-        raise document.refusal(problems)
+    model = document.read_as(EditionFile)
+    if found := list(problems(model, path.stem)):
+        raise document.refusal(found)
     edition = _edition(model, document)
     try:  # what two spellings have in common, the matcher knows best
         Matcher([e.performer for e in edition.entrants], edition.rounds, _rules_without_page(edition))
@@ -294,189 +270,8 @@ def _misplaced(folder: Path) -> Iterator[Fault]:
             yield Fault(path, f"{path}: is not read here; if it is an edition, move it to {folder / FOLDER}")
 
 
-# ------------------------------------------------------------------------------------------------------ the file's form
-
-
-class _Result(CatalogueModel):
-    performer: Name
-    country: OptionalText = None
-    placement: Annotated[int, Field(ge=1, le=999)] | None = None
-    eliminated_in: str | None = None
-    withdrew_in: str | None = None
-
-
-class _Recording(CatalogueModel):
-    url: RecordingAddress
-    performer: Name
-    round: str
-    piece: OptionalText = None
-
-
-class _Recordings(CatalogueModel):
-    addresses: Annotated[list[_Recording], Field(min_length=1)] | None = None
-    playlist: ListingAddress | None = None
-    channel: ListingAddress | None = None
-    folder: PathText | None = None
-    max_videos: Annotated[int, Field(ge=1)] | None = None
-
-
-class _Matching(CatalogueModel):
-    rounds: dict[str, Texts] = Field(default_factory=dict)
-    aliases: dict[str, Texts] = Field(default_factory=dict)
-    exclude: Texts = Field(default_factory=list)
-    default_round: str | None = None
-    boilerplate: Texts = Field(default_factory=list)
-
-
-class _Columns(CatalogueModel):
-    performer: Text
-    country: Text | None = None
-    placement: Text | None = None
-    round: Text | None = None
-
-
-class _Page(CatalogueModel):
-    url: Address
-    table: Annotated[int, Field(ge=0)] | None = None
-    columns: _Columns
-    rounds: dict[str, str | None] = Field(default_factory=dict)
-
-
-def _nothing_yet(value: Any) -> Any:
-    return {} if isinstance(value, str) and value.strip().casefold() == NONE_YET else value
-
-
-class _EditionModel(CatalogueModel):
-    competition: str
-    year: Annotated[int, Field(ge=1800, le=2200)]
-    name: Name
-    rounds: Annotated[list[str], Field(min_length=1)]
-    results: list[_Result]
-    recordings: Annotated[_Recordings, BeforeValidator(_nothing_yet)]
-    sources: list[Address] = Field(default_factory=list)
-    matching: _Matching = Field(default_factory=_Matching)
-    results_page: _Page | None = None
-    notes: str | None = None
-
-
-# --------------------------------------------------------------------------------------------------------------- checks
-
-
-def _problems(model: _EditionModel, stem: str) -> Iterator[Problem]:
-    """What a model of single fields cannot see: names that must agree, and what excludes what."""
-    yield from _key_problems(model, stem)
-    yield from _round_problems(model)
-    yield from _result_problems(model)
-    yield from _recordings_problems(model)
-    yield from _matching_problems(model)
-    for text, meant in (model.results_page.rounds if model.results_page else {}).items():
-        if meant is not None:
-            yield from _round_problem(model, ("results_page", "rounds", text), meant)
-
-
-def _key_problems(model: _EditionModel, stem: str) -> Iterator[Problem]:
-    if not _ROUND.fullmatch(model.competition):
-        yield ("competition",), f"competition '{model.competition}' must be lower-case letters and digits; rename it"
-    elif (key := f"{model.competition}{model.year}") != stem:
-        yield ("competition",), f"is edition '{key}', but the file is called '{stem}'; rename one of the two"
-
-
-def _round_problems(model: _EditionModel) -> Iterator[Problem]:
-    for number, name in enumerate(model.rounds):
-        if not _ROUND.fullmatch(name):
-            yield ("rounds", number), f"round '{name}' must be lower-case letters and digits, such as 'stage1'"
-        if name in model.rounds[:number]:
-            yield ("rounds", number), f"round '{name}' is named twice; drop one"
-
-
-def _round_problem(model: _EditionModel, loc: Loc, name: str) -> Iterator[Problem]:
-    if name not in model.rounds:
-        yield loc, not_one_of("round", name, model.rounds)
-
-
-def _result_problems(model: _EditionModel) -> Iterator[Problem]:
-    if not model.results and model.results_page is None:
-        yield ("results",), "no results; list them, or name a results_page to read them from"
-    seen: dict[str, str] = {}
-    for number, result in enumerate(model.results):
-        loc: Loc = ("results", number)
-        identity = performer_id(result.performer)
-        if identity in seen:
-            other = f", as '{seen[identity]}'" if seen[identity] != result.performer else ""
-            yield (*loc, "performer"), f"performer '{result.performer}' is listed already{other}; keep one of the two"
-        seen.setdefault(identity, result.performer)
-        given = [key for key in ("placement", "eliminated_in", "withdrew_in") if getattr(result, key) is not None]
-        if len(given) > 1:
-            yield loc, f"{' and '.join(given)} for '{result.performer}'; keep the one that holds"
-        for key in ("eliminated_in", "withdrew_in"):
-            if (name := getattr(result, key)) is not None:
-                yield from _round_problem(model, (*loc, key), name)
-
-
-def _recordings_problems(model: _EditionModel) -> Iterator[Problem]:
-    recordings = model.recordings
-    given = [kind for kind in _KINDS if getattr(recordings, kind) is not None]
-    if len(given) > 1:
-        yield ("recordings",), f"{' and '.join(given)} are both given; keep one of them"
-    if not given and recordings.model_fields_set:
-        yield ("recordings",), f"names no recordings; give one of {', '.join(_KINDS)}, or write '{NONE_YET}'"
-    if recordings.max_videos is not None and not (recordings.playlist or recordings.channel):
-        yield ("recordings", "max_videos"), "max_videos is for a playlist or channel; drop it"
-    known = _known_performers(model)
-    seen: dict[str, Loc] = {}
-    for number, recording in enumerate(recordings.addresses or []):
-        loc: Loc = ("recordings", "addresses", number)
-        yield from _round_problem(model, (*loc, "round"), recording.round)
-        yield from _performer_problem(model, known, (*loc, "performer"), recording.performer)
-        if (identity := video_id(recording.url)) in seen:  # ids are made of it
-            first = int(seen[identity][-1]) + 1
-            yield (*loc, "url"), f"'{recording.url}' is entry {first} of the addresses already; keep one of the two"
-        seen.setdefault(identity, loc)
-
-
-def _known_performers(model: _EditionModel) -> dict[str, str]:
-    """Id of every name and alias -> the name in the results."""
-    known = {performer_id(result.performer): result.performer for result in model.results}
-    for performer, aliases in model.matching.aliases.items():
-        if listed := known.get(performer_id(performer)):
-            known |= {performer_id(alias): listed for alias in aliases if performer_id(alias) not in known}
-    return known
-
-
-def _performer_problem(model: _EditionModel, known: Mapping[str, str], loc: Loc, name: str) -> Iterator[Problem]:
-    if model.results_page is not None:
-        return  # the page may list the performer; `results_page.complete` looks again
-    if performer_id(name) not in known:
-        hint = did_you_mean(name, [result.performer for result in model.results])
-        yield loc, f"performer '{name}' is not in the results.{hint} Add a result, or correct the name"
-
-
-def _matching_problems(model: _EditionModel) -> Iterator[Problem]:
-    rules = model.matching
-    for name in rules.rounds:
-        yield from _round_problem(model, ("matching", "rounds", name), name)
-    if rules.default_round is not None:
-        yield from _round_problem(model, ("matching", "default_round"), rules.default_round)
-    known = {performer_id(result.performer): result.performer for result in model.results}
-    meant = dict(known)
-    done: set[str] = set()
-    for name, aliases in rules.aliases.items():
-        loc: Loc = ("matching", "aliases", name)
-        yield from _performer_problem(model, known, loc, name)
-        listed = known.get(performer_id(name), name)
-        if listed in done:
-            yield loc, f"'{listed}' has aliases above already; put them together"
-        done.add(listed)
-        for alias in aliases:
-            if (other := meant.setdefault(performer_id(alias), listed)) != listed:
-                yield loc, f"alias '{alias}' is '{other}' already; drop it, or spell it out"
-
-
-# -------------------------------------------------------------------------------------------------------- the dataclass
-
-
-def _edition(model: _EditionModel, document: Document) -> Edition:
-    known = _known_performers(model)
+def _edition(model: EditionFile, document: Document) -> Edition:
+    known = known_performers(model)
     rules = model.matching
     return Edition(
         key=document.path.stem,
@@ -502,7 +297,7 @@ def _edition(model: _EditionModel, document: Document) -> Edition:
     )
 
 
-def _where(model: _Recordings, known: Mapping[str, str], path: Path) -> Addresses | Listing | LocalFolder | NoneYet:
+def _where(model: RecordingsEntry, known: Mapping[str, str], path: Path) -> Addresses | Listing | LocalFolder | NoneYet:
     if model.addresses is not None:
         recordings = (
             Recording(r.url, known.get(performer_id(r.performer), r.performer), r.round, r.piece or "")
@@ -518,7 +313,7 @@ def _where(model: _Recordings, known: Mapping[str, str], path: Path) -> Addresse
     return NoneYet()
 
 
-def _page(model: _EditionModel) -> ResultsPage | None:
+def _page(model: EditionFile) -> ResultsPage | None:
     page = model.results_page
     if page is None:
         return None

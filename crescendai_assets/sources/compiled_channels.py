@@ -112,7 +112,11 @@ def check_owners(tier: Tier) -> Outcome:
         for row in read_rows(partition.stage("recordings").table):
             owners.setdefault(row["recording_id"], []).append(partition.key)
     faults: list[Row] = [
-        {"id": i, "fault": f"stands in {', '.join(keys)}: materialize the later one again, it lets it go"}
+        {
+            "id": i,
+            "fault": f"stands in {', '.join(keys)}: materialize the later one again, and it lets it go; a channel that "
+            "left the catalogue keeps it until its folder is removed",
+        }
         for i, keys in owners.items()
         if len(keys) > 1
     ]

@@ -43,6 +43,9 @@ INHERITED = (
 )
 """Columns of a recording that each of its segments carries."""
 
+_VERSION = ("bytes", "mtime_ns", "crc32")
+"""What a source's `version` may say of an entry."""
+
 _HASHERS = 2
 _GIVE_UP_AFTER = 3
 _COPIERS = 2
@@ -295,7 +298,8 @@ class Listing:
     def row(self, entry: Entry, audio: Row) -> Row:
         """The row of a recording whose audio is ready."""
         columns = self._columns(entry)
-        mark = fingerprint(columns, self.source.version(entry))
+        # as it was when it was read, not as it is by now
+        mark = fingerprint(columns, {name: audio[name] for name in _VERSION if name in audio})
         return {"recording_id": entry.recording_id, **columns, **audio, "fingerprint": mark}
 
     def _columns(self, entry: Entry) -> Row:

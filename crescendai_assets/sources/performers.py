@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-import unicodedata
 from pathlib import Path
 
 from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.text import folded
 
 # The most telling first. 2004 to 2009 and 2013 on put the number behind AUDIO, and that one is right where
 # two differ ("SMF_17_R1_2004...AUDIO_20_R2" is contestant 20). 2011 numbers audio by day and track, and only
@@ -109,11 +109,8 @@ def performer_id(name: str) -> str:
         stands as its code point, so that names in other scripts stay apart; a name without any letter or
         digit gives an id of its own.
     """
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
-    for letter, base in (("ø", "o"), ("ł", "l"), ("đ", "d"), ("æ", "ae"), ("œ", "oe"), ("ı", "i")):
-        folded = folded.replace(letter, base)
-    folded = "".join(char for char in folded if not unicodedata.combining(char) and char not in "'’`")
-    spelled = "".join(c if c.isascii() else f"u{ord(c):x}" if c.isalnum() else " " for c in folded)
+    plain = re.sub(r"['’`]", "", folded(name))
+    spelled = "".join(c if c.isascii() else f"u{ord(c):x}" if c.isalnum() else " " for c in plain)
     words = sorted(re.findall(r"[a-z0-9]+", spelled))
     if not words:
         return f"unnamed-{hashlib.blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=5).hexdigest()}"

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.text import folded
-from crescendai_assets.sources.catalogue_yaml import clean_name, clean_text, did_you_mean
+from crescendai_assets.sources.catalogue_fields import clean_name, clean_text
+from crescendai_assets.sources.catalogue_words import did_you_mean
 from crescendai_assets.sources.competitions import Addresses, Edition, Entrant, ResultsPage
 from crescendai_assets.sources.matching import Matcher
 from crescendai_assets.sources.performers import performer_id

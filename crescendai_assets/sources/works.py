@@ -27,12 +27,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from crescendai_assets.lake.text import folded
 from crescendai_assets.sources import work_facts as facts
 
 MAX_LENGTH = 120  # leaves room for a suffix within the 255 bytes of a file name
@@ -367,9 +367,7 @@ def _fold(text: str) -> str:
     text = re.sub(r"(?<=[a-z]{3})(?=[A-Z])", " ", text)  # "SuiteBergamasque"; not "WoO"
     for sign, spelled in facts.SIGNS:
         text = text.replace(sign, spelled)
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    text = "".join(char for char in text if not unicodedata.combining(char))
-    text = re.sub(r"[\u2010-\u2015\u2212]", "-", text).replace("&", " and ")
+    text = re.sub(r"[\u2010-\u2015\u2212]", "-", folded(text)).replace("&", " and ")
     text = re.sub(r"\b([a-g])\s?#", r"\1 sharp ", text)
     text = re.sub(r"#\s?(?=\d)", " no ", text)
     text = re.sub(r"\b([a-h])[ -]*(sharp|flat)\b", r"\1 \2", text)

@@ -16,8 +16,8 @@ from crescendai_assets.audio.decode import SAMPLE_RATE, decode
 from crescendai_assets.audio.pairs import augmented_picture, cut_augmented
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.lake.errors import RecordingError, SetupError
-from crescendai_assets_tests.builders import cut_short, noise, write_sound
 from crescendai_assets_tests.audio.plucked import plucked
+from crescendai_assets_tests.builders import cut_short, noise, write_sound
 
 RULE = SegmentRule(segment_duration=6.0)
 PIECES = [(f"yt_a_seg{n:03d}", round(start * SAMPLE_RATE), round(stop * SAMPLE_RATE)) for n, start, stop in
@@ -62,9 +62,10 @@ def test_segments_are_augmented_one_by_one_as_they_are_asked_for(recording, monk
     monkeypatch.setattr(pairs_module, "augment_segment", counting)
     stream = cut_augmented(recording, PIECES, RULE, "single:gain")
     assert augmented == []
-    for number, (segment_id, _, _) in enumerate(PIECES):
+    ids = [segment_id for segment_id, _, _ in PIECES]
+    for number in range(len(ids)):
         next(stream)
-        assert augmented == [one for one, _, _ in PIECES[: number + 1]] and augmented[-1] == segment_id
+        assert augmented == ids[: number + 1]
 
 
 @pytest.mark.parametrize("preset", ["recording_conditions", "label_safe", "single:codec", "single:pitch_shift"])
@@ -121,8 +122,9 @@ def test_what_was_measured_is_the_difference_to_the_clean_segment(recording):
 
 
 def test_a_recording_that_cannot_be_decoded_is_told_as_when_it_is_cut(recording, tmp_path):
+    (tmp_path / "a.wav").symlink_to(recording)
     with pytest.raises(RecordingError, match=r"cut-a\.wav: truncated"):
-        made(cut_short(recording.rename(recording)))
+        made(cut_short(tmp_path / "a.wav"))
     with pytest.raises(RecordingError, match="more than"):
         list(cut_augmented(recording, PIECES, SegmentRule(max_recording=10.0), "label_safe"))
 

@@ -96,5 +96,6 @@ def test_local_work_runs_by_itself_and_network_work_waits_to_be_switched_on():
     graph = build_definitions().resolve_asset_graph()
     assert local_work.default_status is dg.DefaultSensorStatus.RUNNING
     assert network_work.default_status is dg.DefaultSensorStatus.STOPPED
-    assert {k.to_user_string() for k in network_work.asset_selection.resolve(graph)} == {"maestro/recordings"}
+    network = {k.to_user_string() for k in network_work.asset_selection.resolve(graph)}
+    assert network == {"competition/recordings", "maestro/recordings", "youtube/recordings"}
     assert graph.get(dg.AssetKey(["maestro", "embeddings"])).automation_condition is None

@@ -12,8 +12,8 @@ import pytest
 
 from crescendai_assets.doctor import downloads
 from crescendai_assets.doctor.software import Installed
-from crescendai_assets.sources import download_settings
-from crescendai_assets.sources.js_runtime import JsRuntime
+from crescendai_assets.sources.download import settings as download_settings
+from crescendai_assets.sources.download.js_runtime import JsRuntime
 
 
 def have(**versions: str) -> Installed:

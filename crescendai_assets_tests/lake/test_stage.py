@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from crescendai_assets.lake import stage as stage_module
@@ -20,7 +22,7 @@ class Source:
         self.tried: list[str] = []
         self.pruned: list[str] = []
         self.told: list[str] = []
-        self.unusable: dict[str, RecordingError] | None = None
+        self.unusable: Callable[[], dict[str, RecordingError]] | None = None
         self.taken: set[str] = set()
         self.asked_who_took: list[tuple[str, ...]] = []
         self.most: int | None = None
@@ -55,7 +57,7 @@ class Source:
             work=self.work,
             options=Options(**options),
             progress=self.told.append,
-            unusable=None if self.unusable is None else lambda: self.unusable,
+            unusable=self.unusable,
             released=self.released,
             on_prune=self.pruned.append,
             facts=lambda: {"device": "cpu"},
@@ -252,56 +254,60 @@ def test_files_of_a_pruned_recording_go_before_its_row_so_that_a_killed_run_is_f
 UNDECIDED = RecordingError("'Etude': no performer", "needs_user")
 
 
+def saying(**errors: RecordingError) -> Callable[[], dict[str, RecordingError]]:
+    return lambda: errors
+
+
 def test_what_nobody_can_work_on_stands_in_the_ledger_and_is_neither_pending_nor_removed(source):
-    source.unusable = {"x": UNDECIDED}
+    source.unusable = saying(x=UNDECIDED)
     report = source.run()
     assert (source.tried, source.rows) == (["a", "b", "c"], ["a", "b", "c"])
     assert {i: (f.error_class, f.message) for i, f in source.failures.items()} == {"x": ("needs_user", str(UNDECIDED))}
     assert [f.recording_id for f in report.failures] == ["x"]
-    for report in (report, source.run(), source.run(retry_failed=True)):
-        assert (report.plan.removed, report.plan.waiting, report.failed_now, report.hopeless) == ((), (), 0, False)
+    for one in (report, source.run(), source.run(retry_failed=True)):
+        assert (one.plan.removed, one.plan.waiting, one.failed_now, one.hopeless) == ((), (), 0, False)
     assert source.tried == []
 
 
 def test_a_reason_that_stays_is_entered_once_and_one_that_changes_replaces_it(source):
-    source.unusable = {"x": UNDECIDED}
+    source.unusable = saying(x=UNDECIDED)
     source.run()
     before = source.failures["x"]
     source.run()
     assert source.failures["x"] == before
-    source.unusable = {"x": RecordingError("'Etude': several performers", "needs_user")}
+    source.unusable = saying(x=RecordingError("'Etude': several performers", "needs_user"))
     source.run()
     assert source.failures["x"].message == "'Etude': several performers"
 
 
 def test_what_is_no_longer_listed_as_unusable_leaves_the_ledger_without_pruning(source):
-    source.unusable = {"x": UNDECIDED, "y": UNDECIDED}
+    source.unusable = saying(x=UNDECIDED, y=UNDECIDED)
     source.run()
-    source.unusable = {"y": UNDECIDED}
+    source.unusable = saying(y=UNDECIDED)
     report = source.run()
     assert (set(source.failures), report.pruned, source.pruned) == ({"y"}, 0, [])
-    source.unusable = {}
+    source.unusable = saying()
     source.run()
     assert source.failures == {}
 
 
 def test_pruning_neither_counts_nor_removes_what_is_listed_as_unusable(source):
-    source.unusable = {"x": UNDECIDED}
+    source.unusable = saying(x=UNDECIDED)
     source.run()
     report = source.run(prune=True)
     assert (report.pruned, source.pruned, set(source.failures)) == (0, [], {"x"})
 
 
 def test_what_was_unusable_is_tried_as_soon_as_it_can_be_and_then_leaves_the_ledger(source):
-    source.unusable = {"d": UNDECIDED}
+    source.unusable = saying(d=UNDECIDED)
     source.run()
-    source.unusable, source.versions["d"] = {}, "1"
+    source.unusable, source.versions["d"] = saying(), "1"
     source.run()
     assert (source.tried, source.rows, source.failures) == (["d"], ["a", "b", "c", "d"], {})
 
 
 def test_with_a_listing_a_failure_of_what_was_never_committed_goes_when_it_is_no_longer_listed(source):
-    source.unusable, source.bad = {}, {"b"}
+    source.unusable, source.bad = saying(), {"b"}
     source.run()
     assert set(source.failures) == {"b"}
     assert source.run(limit=1).plan.beyond_limit == ("b", "c")
@@ -312,7 +318,7 @@ def test_with_a_listing_a_failure_of_what_was_never_committed_goes_when_it_is_no
 
 
 def test_with_a_listing_a_failure_of_what_was_committed_stays_until_it_is_pruned(source):
-    source.unusable = {}
+    source.unusable = saying()
     source.run()
     source.bad, source.versions["b"] = {"b"}, "2"
     source.run()

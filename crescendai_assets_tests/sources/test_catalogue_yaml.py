@@ -14,18 +14,16 @@ from pydantic import Field
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.sources import catalogue_yaml
-from crescendai_assets.sources.catalogue_yaml import (
+from crescendai_assets.sources.catalogue_fields import (
     CatalogueModel,
     Name,
     OptionalText,
     Texts,
-    catalogue_folders,
     checked_address,
     clean_name,
-    did_you_mean,
-    read_document,
-    yaml_files,
 )
+from crescendai_assets.sources.catalogue_words import did_you_mean
+from crescendai_assets.sources.catalogue_yaml import catalogue_folders, read_document, yaml_files
 
 
 class Inner(CatalogueModel):

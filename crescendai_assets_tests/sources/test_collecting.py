@@ -17,9 +17,9 @@ from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.schemas import DISCARDED, DISCOVERED, YOUTUBE_RECORDINGS
 from crescendai_assets.lake.stage import Options, StageReport
 from crescendai_assets.lake.tables import Row, read_rows
-from crescendai_assets.sources import collecting
 from crescendai_assets.sources.collecting import Listed, Listing, collect, discover, drop_copies
 from crescendai_assets.sources.download import Acquired, Downloader, DownloadSettings, Entry, Wanted
+from crescendai_assets.sources.in_place import hashed
 from crescendai_assets_tests.builders import contents, digest, tone, video_row, write_sound
 
 
@@ -362,10 +362,10 @@ def test_a_file_that_changes_while_it_is_listed_is_stale_for_the_next_run(channe
         shutil.copy(folder / "b.flac", folder / "a.wav")
         return row
 
-    read = collecting.hashed
+    read = hashed
     mine = listing(lying("a.wav"), folder=folder)
     with monkeypatch.context() as patched:
-        patched.setattr(collecting, "hashed", hashed_and_replaced)
+        patched.setattr("crescendai_assets.sources.collecting.hashed", hashed_and_replaced)
         run(channel, mine, site)
     assert run(channel, mine, site).plan.stale == ("yt_a",)
     assert rows(channel)["yt_a"]["bytes"] == (folder / "b.flac").stat().st_size
@@ -449,6 +449,15 @@ def test_facts_count_what_is_listed_passed_over_and_kept(channel, site):
     }
 
 
+def test_a_file_of_the_cache_is_not_counted_for_a_users_file_of_the_same_path(channel, site, folder):
+    (folder / "audio").mkdir()
+    (folder / "a.wav").rename(folder / "audio" / "a.wav")
+    channel.audio.mkdir(parents=True)
+    (channel.audio / "a.wav").write_bytes(b"somebody else's")
+    report = run(channel, listing(replace(lying("a.wav"), file="audio/a.wav"), folder=folder), site)
+    assert (report.rows, report.facts["working_copies_bytes"]) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -498,6 +507,6 @@ def test_a_list_that_cannot_be_read_stops_the_run_and_keeps_the_one_before(chann
     site.entries = [Entry("a", "https://site.example/a", "A", 60.0)]
     discover(channel, "https://site.example/all", None, site)
     site.entries = RecordingError("https://site.example/all: 503", "retry")
-    with pytest.raises(SetupError, match="the list of recordings cannot be read: https://site.example/all: 503"):
+    with pytest.raises(SetupError, match=r"the list of recordings cannot be read: https://site\.example/all: 503"):
         discover(channel, "https://site.example/all", None, site)
     assert len(list(read_rows(channel.discovered))) == 1

@@ -206,7 +206,9 @@ def test_a_folder_beside_the_editions_file_is_found_and_one_that_is_gone_is_told
     (tmp_path / "catalog/competitions/mine").mkdir()
     assert edition.plan("{folder: mine}", MATCHING).recordings == {}
     (tmp_path / "catalog/competitions/mine").rmdir()
-    with pytest.raises(SetupError, match=r"mini2019\.yaml: recordings: folder .*mine: no such folder; correct the path"):
+    with pytest.raises(
+        SetupError, match=r"mini2019\.yaml: recordings: folder .*mine: no such folder; correct the path"
+    ):
         edition.plan("{folder: mine}", MATCHING)
 
 
@@ -344,7 +346,9 @@ def test_before_the_page_was_read_what_the_file_lists_stands(edition):
 
 def test_a_page_that_the_file_no_longer_names_does_not_count(edition):
     kept_page(edition, "<p>no table</p>")
-    assert len(edition.plan(addresses('url: "https://a.example/a.mp3", performer: Mia Sato, round: final')).wanted()) == 1
+    assert (
+        len(edition.plan(addresses('url: "https://a.example/a.mp3", performer: Mia Sato, round: final')).wanted()) == 1
+    )
 
 
 def test_a_page_that_cannot_be_used_does_not_replace_the_one_that_was_kept(edition, tmp_path):

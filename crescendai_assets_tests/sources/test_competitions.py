@@ -213,13 +213,12 @@ def test_the_shipped_rules_read_titles_of_the_usual_form(shipped, key, title, ex
 
 
 def test_the_example_explains_every_key_that_a_file_may_have():
-    from crescendai_assets.sources import competitions
+    from crescendai_assets.sources import edition_file as form
 
     head = (
         (catalogue_folders({})[0] / "competitions/chopin2021.yaml").read_text(encoding="utf-8").partition("\ncomp")[0]
     )
-    models = (competitions._EditionModel, competitions._Result, competitions._Recordings, competitions._Matching)
-    for model in (*models, competitions._Page):
+    for model in (form.EditionFile, form.ResultEntry, form.RecordingsEntry, form.MatchingEntry, form.PageEntry):
         for key in model.model_fields:
             assert f"  {key} " in head or f"{key}:" in head, key
 

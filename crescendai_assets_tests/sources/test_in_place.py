@@ -16,7 +16,9 @@ from crescendai_assets_tests.builders import digest
 
 NEVER_READ = digest("what a row said before, and the file does not hold")
 KEYS = st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True)
-NAMES = st.text(st.characters(exclude_categories=(), exclude_characters="\0"), min_size=1).map(lambda name: f"{name}.wav")
+NAMES = st.text(st.characters(exclude_categories=(), exclude_characters="\0"), min_size=1).map(
+    lambda name: f"{name}.wav"
+)
 
 
 @pytest.fixture
@@ -125,7 +127,9 @@ def test_no_two_files_share_an_id(files):
 
 
 def test_files_that_differ_in_folder_suffix_case_owner_or_accent_have_ids_of_their_own_and_a_name_for_people():
-    files = [("mine", n) for n in ("a/Étude.wav", "b/Étude.wav", "a/Étude.mp3", "a/étude.wav", "a/Etude.wav", "Étude.wav")]
+    files = [
+        ("mine", n) for n in ("a/Étude.wav", "b/Étude.wav", "a/Étude.mp3", "a/étude.wav", "a/Etude.wav", "Étude.wav")
+    ]
     ids = {file_id(owner, name) for owner, name in [*files, ("yours", "a/Étude.wav")]}
     assert len(ids) == 7
     assert all(found.startswith("etude-") for found in ids)

@@ -190,6 +190,12 @@ def test_a_folder_claims_nothing_and_loses_nothing(tier, tmp_path):
     assert videos(plan_channel(tier.partition("mine"), catalogue(channel("one"), mine))) == [video_id]
 
 
+def test_a_channel_that_became_a_folder_no_longer_claims_what_it_listed(tier, tmp_path):
+    listed(tier, "mine", entry("s"))
+    channels = catalogue(channel("mine", url="", folder=tmp_path), channel("two"))
+    assert videos(plan_channel(listed(tier, "two", entry("s")), channels)) == ["s"]
+
+
 def test_a_folder_that_is_not_there_is_told_and_does_not_empty_the_channel(tier, tmp_path):
     away = channel("mine", url="", folder=tmp_path / "unmounted")
     with pytest.raises(SetupError, match=r"channel 'Mine': folder .*unmounted: no such folder; correct the path"):
