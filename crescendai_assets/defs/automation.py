@@ -30,7 +30,11 @@ class ListedByMaestro(dg.AutomationCondition[dg.AssetKey]):
 
 
 _missing = dg.AutomationCondition.missing()
-_idle = ~dg.AutomationCondition.in_progress()
+# a change that arrives together with the answer to an earlier one would be lost, so dependencies finish first
+_settled = ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.any_deps_match(
+    dg.AutomationCondition.will_be_requested()
+)
+_idle = ~dg.AutomationCondition.in_progress() & _settled
 # `eager()` would run again on unchanged inputs
 _changed = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
 

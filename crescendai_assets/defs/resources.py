@@ -131,6 +131,8 @@ class DownloadResource(dg.ConfigurableResource):
     """Downloads a day, all partitions together; empty for `$CRESCENDAI_DOWNLOAD_QUOTA`, else without limit."""
     max_megabytes: float | None = None
     """Largest transfer; empty for `$CRESCENDAI_DOWNLOAD_MAX_MB`, else 500."""
+    max_hours: float | None = None
+    """Longest recording; empty for `$CRESCENDAI_DOWNLOAD_MAX_HOURS`, else 4."""
     audio_format: str = ""
     """Of working copies, `wav` or `flac`; empty for `$CRESCENDAI_AUDIO_FORMAT`, else `wav`."""
 
@@ -147,6 +149,7 @@ class DownloadResource(dg.ConfigurableResource):
             sleep_seconds=tuple(self.sleep_seconds) or None,
             daily_quota=self.daily_quota,
             max_bytes=round(self.max_megabytes * 1e6) if self.max_megabytes else None,
+            max_seconds=self.max_hours * 3600 if self.max_hours else None,
             audio_format=self.audio_format or None,
         )
         return Downloader(settings, lake.folder() / "download_quota.jsonl")

@@ -14,9 +14,11 @@ from crescendai_assets.defs.tier import (
     TierShape,
     embeddings_fit,
     embeddings_idempotent,
+    embeddings_schema,
     one_per_segment,
     segments_idempotent,
 )
+from crescendai_assets.embeddings.augmented import check_pairs
 from crescendai_assets.embeddings.folder import CLEAN, Product
 from crescendai_assets.embeddings.retention import DiscardReport, discard_raw_audio
 from crescendai_assets.lake.errors import SetupError
@@ -91,6 +93,9 @@ def refuse_unsound(shape: TierShape, subject: Subject, products: tuple[Product, 
                 ("one_embedding_per_segment", one_per_segment),
             )
         ]
+        verdicts.append((f"{product.asset}: schema", embeddings_schema(shape, product, subject)))
+        if product is not CLEAN:
+            verdicts.append((f"{product.asset}: pairs", check_pairs(shape.partition(subject), product)))
     failed = [f"{name}: {verdict.summary}" for name, verdict in verdicts if not verdict.passed]
     if failed:
         raise SetupError(f"{shape.name} {subject.partition}: nothing was removed, for checks fail: {'; '.join(failed)}")

@@ -279,7 +279,7 @@ def embedding_checks(
             embeddings_idempotent,
             IDEMPOTENT + " Files: none missing or astray, sizes as recorded, contents of a sample (all with deep).",
         ),
-        check("schema", _embeddings_schema, _SCHEMA, blocking=True),
+        check("schema", embeddings_schema, _SCHEMA, blocking=True),
         check(
             "finite_and_shaped",
             embeddings_fit,
@@ -333,7 +333,8 @@ def one_per_segment(shape: TierShape, product: Product, subject: Subject) -> Out
     return check_one_per_segment(shape.partition(subject), product)
 
 
-def _embeddings_schema(shape: TierShape, product: Product, subject: Subject) -> Outcome:
+def embeddings_schema(shape: TierShape, product: Product, subject: Subject) -> Outcome:
+    """Rows of embeddings fit their schema."""
     return check_schema(product.table, list(product.rows(shape.partition(subject))))
 
 

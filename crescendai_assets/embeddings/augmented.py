@@ -18,6 +18,7 @@ from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.audio.pairs import cut_augmented
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.embeddings.folder import CLEAN, Product
+from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.embeddings.pipeline import Cutter, bounds_of
 from crescendai_assets.embeddings.store import embedding_path, read_embedding
 from crescendai_assets.embeddings.verify import spread
@@ -89,6 +90,9 @@ def check_pairs(partition: Partition, product: Product, *, deep: bool = False) -
     clean = {row["segment_id"]: row for row in CLEAN.rows(partition)}
     rows = list(product.rows(partition))
     faults: list[Row] = []
+    encoders = [read_identity(one.folder(partition)) for one in (CLEAN, product)]
+    if None not in encoders and len({one.digest for one in encoders if one}) > 1:
+        faults.append({"id": product.folder(partition).name, "fault": "of another encoder than the clean ones"})
     for row in rows:
         segment_id, twin = row["segment_id"], clean.get(row["segment_id"])
         if twin is None:

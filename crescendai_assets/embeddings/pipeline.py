@@ -31,14 +31,14 @@ from crescendai_assets.embeddings.folder import (
     wanted_embeddings,
     write_embeddings,
 )
-from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder
+from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder, read_identity
 from crescendai_assets.embeddings.store import refuse_unfit
-from crescendai_assets.lake.errors import RecordingError
+from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import clear_temporary
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
 from crescendai_assets.lake.tables import Row, by_recording, read_rows
-from crescendai_assets.sources.locate import AudioFiles, taken_over
+from crescendai_assets.sources.locate import AudioFiles, superseded, taken_over
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -115,6 +115,8 @@ def embed_partition(
     folder, sounds = product.folder(partition), cutter or plain_cutter(rule)
 
     def wanted() -> dict[str, str]:
+        if product.recipe:
+            refuse_other_than_clean(partition, encoder.identity)
         claim_folder(folder, encoder.identity, partition.tier.name)  # under the lock, or a reset could come between
         return wanted_embeddings(partition, encoder.identity, product)
 
@@ -153,10 +155,25 @@ def embed_partition(
         options=options,
         progress=progress,
         released=lambda removed: taken_over(partition, removed),
+        replaced=lambda removed: superseded(partition, removed),
         on_prune=pruner(partition, product),
         sweep=lambda: drop_orphans(partition, product),
         facts=lambda: _facts(partition, encoder, product),
     )
+
+
+def refuse_other_than_clean(partition: Partition, identity: EncoderIdentity) -> None:
+    """Keep a pair from being of two encoders.
+
+    Raises:
+        SetupError: The clean embeddings are of another one.
+    """
+    clean = read_identity(partition.embedding_folder)
+    if clean is not None and clean.digest != identity.digest:
+        raise SetupError(
+            f"{partition.embedding_folder}: the clean embeddings are of {clean.describe()}, this is "
+            f"{identity.describe()}; a pair of two encoders means nothing. Use the same encoder, device and precision"
+        )
 
 
 def plain_cutter(rule: SegmentRule) -> Cutter:

@@ -6,20 +6,21 @@ so that a run killed in between leaves a file to be removed by the next, never a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.embeddings.folder import Product, committed_embeddings, wanted_embeddings
 from crescendai_assets.embeddings.identity import read_identity
-from crescendai_assets.lake.journal import open_journal
+from crescendai_assets.lake.journal import locked, open_journal
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.ledger import now_utc
 from crescendai_assets.lake.schemas import DISCARDED
 from crescendai_assets.lake.stage import Progress, silent
 from crescendai_assets.lake.tables import Row, Table, read_rows
-from crescendai_assets.sources.locate import taken_over
+from crescendai_assets.sources.locate import sharing_audio, taken_over
 from crescendai_assets.sources.segmenting import committed_segments, wanted_segments
 
 
@@ -62,13 +63,13 @@ def discard_raw_audio(
         progress: Gets a line for each recording.
 
     Raises:
-        SetupError: A run is listing or fetching recordings of this partition.
+        SetupError: A run is at work on this partition.
     """
     discarded: list[str] = []
     kept: dict[str, str] = {}
     freed = before = in_place = 0
     files = partition.stage("recordings")
-    with open_journal(files, table, "recordings") as journal:
+    with _nobody_at_work(partition, products), open_journal(files, table, "recordings") as journal:
         # under the lock and after its fold: what a run fetched a moment ago is not cut yet
         unfinished = _unfinished(partition, inherited, rule, products)
         rows = list(read_rows(files.table))
@@ -92,6 +93,16 @@ def discard_raw_audio(
                 discarded.append(recording_id)
                 freed += size
     return DiscardReport(tuple(discarded), freed, before, kept, in_place)
+
+
+@contextmanager
+def _nobody_at_work(partition: Partition, products: Sequence[Product]) -> Iterator[None]:
+    """Keep runs that need the audio from starting, in this partition and in those that share its folder."""
+    with ExitStack() as locks:
+        for stage in ("segments", *(product.asset for product in products)):
+            locks.enter_context(locked(partition.stage(stage), stage))
+        locks.enter_context(sharing_audio(partition.tier))
+        yield
 
 
 def _discarded(row: Row, size: int) -> Row:

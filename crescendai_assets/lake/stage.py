@@ -164,6 +164,7 @@ def run_stage(
     progress: Progress = silent,
     unusable: Callable[[], Mapping[str, RecordingError]] | None = None,
     released: Callable[[Collection[str]], Collection[str]] | None = None,
+    replaced: Callable[[Collection[str]], Collection[str]] | None = None,
     on_prune: Callable[[str], None] | None = None,
     sweep: Callable[[], None] | None = None,
     facts: Callable[[], Mapping[str, Any]] = dict,
@@ -183,6 +184,7 @@ def run_stage(
             is listed. With it, failures of recordings that were never committed and are no longer listed are dropped.
         released: Of the recordings that left the source, those that another partition took over: their rows go at
             once, their files stay.
+        replaced: Of them, those that stand under another id now: they are removed at once, as by pruning.
         on_prune: Removes the files of one recording that left the source.
         sweep: Removes files that belong to no row at all; called when pruning.
         facts: What else to show, asked at the end.
@@ -212,14 +214,14 @@ def run_stage(
         gone = released(plan.removed) if released and plan.removed else ()
         for recording_id in gone:
             journal.remove(recording_id)
-        pruned = sorted(set(plan.removed).difference(gone)) if options.prune else []
-        if options.prune:
-            for recording_id in pruned:
-                if on_prune:  # files first: without its row nothing would know of them after a kill
-                    on_prune(recording_id)
-                journal.remove(recording_id)
-            if sweep:
-                sweep()
+        left = set(plan.removed).difference(gone)
+        pruned = sorted(left if options.prune else replaced(left) if replaced and left else ())
+        for recording_id in pruned:
+            if on_prune:  # files first: without its row nothing would know of them after a kill
+                on_prune(recording_id)
+            journal.remove(recording_id)
+        if options.prune and sweep:
+            sweep()
     seconds = time.monotonic() - started
     report = _report(partition, asset, table, files, run, seconds, facts(), pruned=len(pruned))
     if run.succeeded:

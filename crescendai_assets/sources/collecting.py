@@ -6,6 +6,7 @@ transferred is `download`'s work. Here they meet: what is there already, what on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,11 +20,18 @@ from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.schemas import DISCARDED, DISCOVERED, WORKING_COPY
 from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
-from crescendai_assets.lake.tables import Row, Table
+from crescendai_assets.lake.tables import Row, Table, read_rows
 from crescendai_assets.sources.download import Acquired, Downloader, Wanted
 from crescendai_assets.sources.download.settings import AUDIO_FORMATS
 from crescendai_assets.sources.in_place import hashed, version_of
-from crescendai_assets.sources.locate import committed_recordings, discarded_copies, known_rows
+from crescendai_assets.sources.locate import (
+    committed_recordings,
+    discarded_copies,
+    known_rows,
+    rows_held,
+    sharing_audio,
+    taken_over,
+)
 
 _AUDIO_COLUMNS = (
     "duration_seconds",
@@ -70,12 +78,27 @@ class Listing:
         folder: Of recordings that are read in place; None when they are downloaded.
         unusable: Id -> why a listed recording cannot be used until a person decides.
         passed_over: Title -> why it is no recording of this partition: filtered, private, another channel's.
+        seconds: Least and most that a recording may last; a listing often does not say how long one is.
     """
 
     recordings: Mapping[str, Listed]
     folder: Path | None = None
     unusable: Mapping[str, RecordingError] = field(default_factory=dict)
     passed_over: tuple[tuple[str, str], ...] = ()
+    seconds: tuple[float, float] = (0.0, math.inf)
+
+    def refuse_unfit(self, one: Listed, seconds: float) -> None:
+        """Refuse what turns out too short or too long; a length of 0 is not known.
+
+        Raises:
+            RecordingError: It is.
+        """
+        if seconds and not self.seconds[0] <= seconds <= self.seconds[1]:
+            raise RecordingError(
+                f"{one.url or one.file}: lasts {seconds:.0f} s, and {self.seconds[0]:g} to {self.seconds[1]:g} s are "
+                "asked for; to have it, change min_seconds or max_seconds and run with `retry_failed: true`",
+                "needs_user",
+            )
 
     def wanted(self) -> dict[str, str]:
         """Recording id -> fingerprint its row should have."""
@@ -97,6 +120,7 @@ def collect(
     adopted: Callable[[Collection[str]], Mapping[str, Row]] | None = None,
     released: Callable[[Collection[str]], Collection[str]] | None = None,
     refetch: bool = False,
+    fetch: bool = True,
     options: Options = Options(),
     progress: Progress = silent,
 ) -> StageReport:
@@ -112,12 +136,18 @@ def collect(
         adopted: Rows that other partitions hold of these ids, and whose working copies serve here too.
         released: Of the recordings that left the listing, those that another partition took over.
         refetch: Make working copies again that were discarded.
+        fetch: Download what is missing; without it labels are corrected and the rest is left untried.
         options: Limit, retries, pruning.
         progress: Gets lines for the log.
 
     Raises:
         SetupError: The site blocks, another process works here, or the disk is full; commits made so far stand.
     """
+    if options.prune and not listing.recordings and any(read_rows(partition.stage("recordings").table)):
+        raise SetupError(
+            f"{partition.key}: nothing is listed any more, and pruning would remove all of it; if that is meant, "
+            f"remove {partition.folder}"
+        )
 
     def wanted() -> dict[str, str]:
         discarded = set(discarded_copies(partition)) if refetch else set()
@@ -126,19 +156,27 @@ def collect(
     def work(run: StageRun) -> None:
         clear_temporary(partition.audio, "")
         known = known_rows(partition, refetch=refetch)
-        new = [i for i in run.plan.pending if i not in known]
-        known |= adopted(new) if adopted and new else {}
         pending = [listing.recordings[i] for i in run.plan.pending]
-        _list_in_place(run, listing, [one for one in pending if not one.url], known)
         to_fetch: list[Listed] = []
-        for one in pending:
-            if not one.url:
-                continue
-            if row := _unchanged_audio(partition, one, known.get(one.recording_id)):
-                run.commit(one.recording_id, [_row(listing, one, row)])
-            else:
-                to_fetch.append(one)
-        _fetch(run, partition, listing, to_fetch, downloader, progress)
+        with sharing_audio(partition.tier):
+            known |= _under_other_ids(known, [one for one in pending if one.recording_id not in known])
+            new = [one.recording_id for one in pending if one.recording_id not in known]
+            known |= adopted(new) if adopted and new else {}
+            for one in pending:
+                if not one.url:
+                    continue
+                if row := _unchanged_audio(partition, one, known.get(one.recording_id)):
+                    run.commit(one.recording_id, [_row(listing, one, row)])
+                else:
+                    to_fetch.append(one)
+        _list_in_place(run, listing, [one for one in pending if not one.url], known)
+        if fetch:
+            _fetch(run, partition, listing, to_fetch, downloader, progress)
+
+    def prunable(recording_id: str) -> None:
+        with sharing_audio(partition.tier):
+            if not taken_over(partition, [recording_id]):
+                drop_copies(partition, recording_id)
 
     return run_stage(
         partition,
@@ -150,8 +188,8 @@ def collect(
         options=options,
         progress=progress,
         unusable=lambda: listing.unusable,
-        released=released,
-        on_prune=lambda recording_id: drop_copies(partition, recording_id),
+        released=lambda removed: {*(released(removed) if released else ()), *_renamed(partition, removed)},
+        on_prune=prunable,
         facts=lambda: _facts(partition, listing),
     )
 
@@ -174,6 +212,30 @@ def discover(
     progress(f"{len(rows)} videos listed")
 
 
+def told_last(kept: Path, ask: Callable[[], None], progress: Progress) -> SetupError | None:
+    """Ask a site; when it does not answer, what it told last still serves to correct labels.
+
+    Args:
+        kept: Where its answer is kept.
+        ask: Asks, and keeps the answer.
+        progress: Gets a line for the log.
+
+    Returns:
+        What is to be raised in the end; None when it answered.
+
+    Raises:
+        SetupError: It does not answer, and never did.
+    """
+    try:
+        ask()
+    except SetupError as error:
+        if not kept.exists():
+            raise
+        progress(f"{error}; labels are corrected by what was told before, nothing is downloaded")
+        return error
+    return None
+
+
 def copy_of(partition: Partition, recording_id: str, audio_format: str) -> Path:
     """Where the working copy of a recording lies."""
     return partition.audio / f"{recording_id}.{audio_format}"
@@ -181,11 +243,28 @@ def copy_of(partition: Partition, recording_id: str, audio_format: str) -> Path:
 
 def drop_copies(partition: Partition, recording_id: str) -> None:
     """Remove a recording's working copy and what is left of its download."""
+    row = rows_held(partition).get(recording_id)
+    if row and row["audio_in"] == "lake":  # it may bear the id that the recording had before
+        (partition.tier.folder / row["audio_path"]).unlink(missing_ok=True)
     for audio_format in AUDIO_FORMATS:
         copy_of(partition, recording_id, audio_format).unlink(missing_ok=True)
     for path in partition.partial.glob("*"):
         if path.name.split(".")[0] == recording_id:
             path.unlink(missing_ok=True)
+
+
+def _under_other_ids(known: Mapping[str, Row], new: Iterable[Listed]) -> dict[str, Row]:
+    """Rows of recordings that are known under another id: a corrected round or performer makes another."""
+    by_video = {(row["video_id"], row["source_url"]): row for row in known.values()}
+    found = {one.recording_id: by_video.get((one.columns["video_id"], one.url)) for one in new}
+    return {i: row for i, row in found.items() if row is not None}
+
+
+def _renamed(partition: Partition, removed: Collection[str]) -> set[str]:
+    """Of the recordings that left, those whose working copy stands in a row of another id now."""
+    held = rows_held(partition)
+    paths = {row["audio_path"] for i, row in held.items() if i not in removed}
+    return {i for i in removed if i in held and held[i]["audio_path"] in paths}
 
 
 def _list_in_place(run: StageRun, listing: Listing, files: list[Listed], known: Mapping[str, Row]) -> None:
@@ -199,6 +278,7 @@ def _list_in_place(run: StageRun, listing: Listing, files: list[Listed], known: 
     def one_file(worker: GuardedProcess, one: Listed) -> Row:
         audio = hashed(folder, one.file, known.get(one.recording_id))
         seconds = worker.call(declared_seconds, folder / one.file, what=str(folder / one.file))
+        listing.refuse_unfit(one, seconds)
         return {"duration_seconds": round(seconds, 3), **audio}
 
     for one, outcome in guarded_map(one_file, files, _READERS):
@@ -228,6 +308,12 @@ def _fetch(
     audio_format = downloader.settings.audio_format
     orders = [Wanted(i, one.url, copy_of(partition, i, audio_format)) for i, one in by_id.items()]
     for order, outcome in downloader.fetch_all(orders, partition.partial):
+        if not isinstance(outcome, RecordingError):
+            try:
+                listing.refuse_unfit(by_id[order.recording_id], outcome.duration)
+            except RecordingError as error:
+                order.copy.unlink(missing_ok=True)
+                outcome = error
         if isinstance(outcome, RecordingError):
             run.fail(order.recording_id, outcome)
         else:

@@ -19,7 +19,7 @@ from crescendai_assets.lake.stage import Options, Progress, StageReport, silent
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.lake.text import slug
 from crescendai_assets.sources import collecting
-from crescendai_assets.sources.collecting import Listed, collect, discover
+from crescendai_assets.sources.collecting import Listed, collect, discover, told_last
 from crescendai_assets.sources.competitions import Addresses, Edition, Entrant, Listing, LocalFolder, NoneYet
 from crescendai_assets.sources.download import Downloader
 from crescendai_assets.sources.download.web_ids import canonical_url, video_id
@@ -67,22 +67,37 @@ def collect_edition(
     Raises:
         SetupError: The page or the list cannot be read, the site blocks, or the disk is full; commits stand.
     """
+    faults: list[SetupError | None] = []
     if edition.results_page:
-        progress(f"reading results from {edition.results_page.url}")
-        page = fetch_page(edition.results_page.url)
-        complete(edition, lambda _url: page)  # refused here, it does not replace the one that was kept
-        write_atomic(partition.folder / _PAGE, page)
-    if isinstance(edition.recordings, Listing):
-        discover(partition, edition.recordings.url, edition.recordings.max_videos, downloader, progress)
-    return collect(
+        faults.append(told_last(partition.folder / _PAGE, lambda: _read_page(partition, edition, progress), progress))
+    if isinstance(source := edition.recordings, Listing):
+
+        def ask() -> None:
+            discover(partition, source.url, source.max_videos, downloader, progress)
+
+        faults.append(told_last(partition.discovered, ask, progress))
+    unanswered = next(filter(None, faults), None)
+    report = collect(
         partition,
         COMPETITION_RECORDINGS,
         plan_edition(partition, edition),
         downloader,
         refetch=refetch,
+        fetch=unanswered is None,
         options=options,
         progress=progress,
     )
+    if unanswered:
+        raise unanswered
+    return report
+
+
+def _read_page(partition: Partition, edition: Edition, progress: Progress) -> None:
+    if edition.results_page:
+        progress(f"reading results from {edition.results_page.url}")
+        page = fetch_page(edition.results_page.url)
+        complete(edition, lambda _url: page)  # refused here, it does not replace the one that was kept
+        write_atomic(partition.folder / _PAGE, page)
 
 
 def plan_edition(partition: Partition, edition: Edition) -> collecting.Listing:
@@ -148,7 +163,10 @@ def _plan_titles(edition: Edition, titles: Iterable[_Titled]) -> collecting.List
             found.passed_over.append((one.title, one.unavailable))
             continue
         told = matcher.match(one.title)
-        if isinstance(told, Match):
+        if isinstance(told, Match) and (out := _went_out_before(edition, told)):
+            reason = f"{told.performer} went out in {out}, and the title says {told.round}"
+            found.unusable[f"{edition.key}_unmatched_{one.video_id}"] = _undecided(edition, one, reason)
+        elif isinstance(told, Match):
             row = _listed(
                 edition, told.performer, told.round, told.piece, one.video_id, one.title, url=one.url, file=one.file
             )
@@ -158,6 +176,13 @@ def _plan_titles(edition: Edition, titles: Iterable[_Titled]) -> collecting.List
         else:
             found.unusable[f"{edition.key}_unmatched_{one.video_id}"] = _undecided(edition, one, told.reason)
     return collecting.Listing(found.recordings, unusable=found.unusable, passed_over=tuple(found.passed_over))
+
+
+def _went_out_before(edition: Edition, told: Match) -> str:
+    """The round that the performer was eliminated in, if it comes before the one that the title says."""
+    entrant = edition.entrant(told.performer)
+    out = entrant.eliminated_in if entrant else None
+    return out if out and edition.rounds.index(told.round) > edition.rounds.index(out) else ""
 
 
 def _undecided(edition: Edition, one: _Titled, reason: str) -> RecordingError:

@@ -179,10 +179,21 @@ def _recordings_problems(model: EditionFile) -> Iterator[Problem]:
         loc: Loc = ("recordings", "addresses", number)
         yield from _round_problem(model, (*loc, "round"), recording.round)
         yield from _performer_problem(model, known, (*loc, "performer"), recording.performer)
+        yield from _too_late_problem(model, known, (*loc, "round"), recording)
         if (identity := video_id(recording.url)) in seen:  # ids are made of it
             first = int(seen[identity][-1]) + 1
             yield (*loc, "url"), f"'{recording.url}' is entry {first} of the addresses already; keep one of the two"
         seen.setdefault(identity, loc)
+
+
+def _too_late_problem(
+    model: EditionFile, known: Mapping[str, str], loc: Loc, recording: RecordingEntry
+) -> Iterator[Problem]:
+    name = known.get(performer_id(recording.performer))
+    out = next((result.eliminated_in for result in model.results if result.performer == name), None)
+    rounds = model.rounds
+    if out in rounds and recording.round in rounds and rounds.index(recording.round) > rounds.index(out):
+        yield loc, f"'{recording.performer}' went out in {out} by the results, and this says {recording.round}"
 
 
 def known_performers(model: EditionFile) -> dict[str, str]:

@@ -5,12 +5,15 @@ Rows hold paths relative to the source or to the lake, so that tables are the sa
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import fcntl
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import sha256_file
+from crescendai_assets.lake.journal import unfolded
 from crescendai_assets.lake.layout import Partition, Tier
 from crescendai_assets.lake.schemas import DISCARDED, WORKING_COPY
 from crescendai_assets.lake.tables import Row, read_rows
@@ -80,10 +83,35 @@ def known_rows(partition: Partition, *, refetch: bool = False) -> dict[str, Row]
     return rows
 
 
+def rows_held(partition: Partition) -> dict[str, Row]:
+    """Rows by recording id, with what a run under way has committed and not folded into the table yet."""
+    rows = known_rows(partition)
+    for recording_id, lately in unfolded(partition.stage("recordings"))[0].items():
+        rows.pop(recording_id, None)
+        rows |= {row["recording_id"]: row for row in lately}
+    return rows
+
+
 def taken_over(partition: Partition, recordings: Collection[str]) -> set[str]:
     """Which of a partition's former recordings another partition of the tier holds now."""
     others = (p for p in partition.tier.partitions() if p.key != partition.key)
-    return set(recordings) & {i for p in others for i in committed_recordings(p)}
+    return set(recordings) & {i for p in others for i in rows_held(p)}
+
+
+def superseded(partition: Partition, recordings: Collection[str]) -> set[str]:
+    """Which of a partition's former recordings stand under another id now: a corrected round or performer is in it."""
+    videos = {f"_{row['video_id']}" for row in read_rows(partition.stage("recordings").table) if row.get("video_id")}
+    return {i for i in recordings if any(i.endswith(video) for video in videos)} if videos else set()
+
+
+@contextmanager
+def sharing_audio(tier: Tier) -> Iterator[None]:
+    """Keep other partitions from taking over or removing copies of a shared folder meanwhile; waits its turn."""
+    path = tier.folder / "journal" / "audio.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def discarded_copies(partition: Partition) -> list[str]:

@@ -18,7 +18,7 @@ from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
 from crescendai_assets.lake.tables import Row, Table, by_recording, read_rows
-from crescendai_assets.sources.locate import AudioFiles, taken_over
+from crescendai_assets.sources.locate import AudioFiles, superseded, taken_over
 
 _DECODE_VERSION = 1
 """Raise when decoding or measuring changes what a row says."""
@@ -82,6 +82,7 @@ def segment_partition(
         options=options,
         progress=progress,
         released=lambda removed: taken_over(partition, removed),
+        replaced=lambda removed: superseded(partition, removed),
         facts=lambda: segment_facts(files.table),
     )
 

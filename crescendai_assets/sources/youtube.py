@@ -11,14 +11,14 @@ from pathlib import Path
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition, Tier
-from crescendai_assets.lake.schemas import YOUTUBE_RECORDINGS
+from crescendai_assets.lake.schemas import DISCARDED, YOUTUBE_RECORDINGS
 from crescendai_assets.lake.stage import Options, Progress, StageReport, silent
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.sources.channels import FILE, Channel, Channels, title_refusal
-from crescendai_assets.sources.collecting import Listed, Listing, collect, discover
+from crescendai_assets.sources.collecting import Listed, Listing, collect, discover, told_last
 from crescendai_assets.sources.download import Downloader
 from crescendai_assets.sources.in_place import audio_files, file_id, name_fault
-from crescendai_assets.sources.locate import known_rows, taken_over
+from crescendai_assets.sources.locate import rows_held, taken_over
 
 INHERITED = ("video_id", "title", "channel", "source_url")
 """Columns of a recording that each of its segments carries."""
@@ -48,9 +48,14 @@ def collect_channel(
             full; commits made so far stand.
     """
     channel = channels.channel(partition.key)
+    unanswered: SetupError | None = None
     if channel.url:
-        discover(partition, channel.url, channel.max_videos, downloader, progress)
-    return collect(
+        unanswered = told_last(
+            partition.discovered,
+            lambda: discover(partition, channel.url, channel.max_videos, downloader, progress),
+            progress,
+        )
+    report = collect(
         partition,
         YOUTUBE_RECORDINGS,
         plan_channel(partition, channels),
@@ -58,9 +63,13 @@ def collect_channel(
         adopted=lambda ids: _held_by_others(partition, ids),
         released=lambda ids: taken_over(partition, ids),
         refetch=refetch,
+        fetch=unanswered is None,
         options=options,
         progress=progress,
     )
+    if unanswered:
+        raise unanswered
+    return report
 
 
 def plan_channel(partition: Partition, channels: Channels) -> Listing:
@@ -85,15 +94,30 @@ def plan_channel(partition: Partition, channels: Channels) -> Listing:
             continue
         columns = {"video_id": video_id, "title": entry["title"], "channel": channel.name}
         recordings[f"yt_{video_id}"] = Listed(f"yt_{video_id}", columns, url=entry["url"])
-    return Listing(recordings, passed_over=tuple(passed_over))
+    _keep_beyond_window(partition, channel, claimed, recordings)
+    return Listing(recordings, passed_over=tuple(passed_over), seconds=(channel.min_seconds, channel.max_seconds))
+
+
+def _keep_beyond_window(
+    partition: Partition, channel: Channel, claimed: Collection[str], recordings: dict[str, Listed]
+) -> None:
+    """What was taken when it was among the newest stays, while newer videos fill the list that is asked for."""
+    listed = {row["video_id"] for row in read_rows(partition.discovered)}
+    if len(listed) < channel.max_videos:
+        return
+    for row in read_rows(partition.stage("recordings").table):
+        if row["video_id"] not in listed and row["video_id"] not in claimed and row["source_url"]:
+            columns = {"video_id": row["video_id"], "title": row["title"], "channel": channel.name}
+            recordings[row["recording_id"]] = Listed(row["recording_id"], columns, url=row["source_url"])
 
 
 def claims(tier: Tier, channel: Channel) -> set[str]:
-    """Ids of the videos that a channel lists and takes."""
+    """Ids of the videos that a channel lists and takes, and of those that it has."""
     if channel.folder:
         return set()  # a folder's recordings are nobody else's
     partition = tier.partition(channel.key)
-    return {entry["video_id"] for entry, refusal in judged(partition, channel) if not refusal}
+    has = {row["video_id"] for row in rows_held(partition).values()}
+    return has | {entry["video_id"] for entry, refusal in judged(partition, channel) if not refusal}
 
 
 def judged(partition: Partition, channel: Channel) -> Iterator[tuple[Row, str]]:
@@ -119,7 +143,13 @@ def _plan_folder(channel: Channel, folder: Path) -> Listing:
         video_id = file_id(channel.key, name)
         columns = {"video_id": video_id, "title": title, "channel": channel.name}
         recordings[f"yt_{video_id}"] = Listed(f"yt_{video_id}", columns, file=name)
-    return Listing(recordings, folder=folder, unusable=unusable, passed_over=tuple(passed_over))
+    return Listing(
+        recordings,
+        folder=folder,
+        unusable=unusable,
+        passed_over=tuple(passed_over),
+        seconds=(channel.min_seconds, channel.max_seconds),
+    )
 
 
 def _held_by_others(partition: Partition, ids: Collection[str]) -> Mapping[str, Row]:
@@ -130,5 +160,6 @@ def _held_by_others(partition: Partition, ids: Collection[str]) -> Mapping[str, 
     found: dict[str, Row] = {}
     for other in partition.tier.partitions():
         if other.key != partition.key:
-            found |= {i: row for i, row in known_rows(other, refetch=True).items() if i in ids}
+            held = rows_held(other)
+            found |= {i: row for i, row in held.items() if i in ids and row["state"] != DISCARDED}
     return found

@@ -225,3 +225,45 @@ def test_markup_in_a_title_is_text_and_stays_out_of_names_of_files(platform, sit
     assert row["title"] == title
     assert re.fullmatch(r"mini2019_final_ana-marquez_[a-z0-9-]+", row["recording_id"])
     assert [path.stem for path in edition.audio.iterdir()] == [row["recording_id"]]
+
+
+def test_a_corrected_round_moves_the_recording_and_leaves_nothing_of_the_old_label(platform, edition, site):
+    platform.run(ALL_OF_AN_EDITION, "mini2019")
+    asked = len(site.requests)
+    text = (platform.catalog / "competitions/mini2019.yaml").read_text(encoding="utf-8")
+    platform.add(
+        "competitions/mini2019.yaml", text.replace('"Jun (Tony) Li", round: final', '"Ivan Horák", round: semifinal')
+    )
+    done = platform.run(ALL_OF_AN_EDITION, "mini2019")
+    assert all(one.succeeded and all(one.checks.values()) for one in done.values()), done
+    assert len(site.requests) == asked, "the same video is not downloaded again"
+    for table in ("recordings", "segments", "embeddings", "ordinal"):
+        ids = {row["recording_id"] for row in read_rows(edition.stage(table).table)}
+        assert not [i for i in ids if "jun-tony-li" in i], table
+        assert [i for i in ids if "semifinal_ivan-horak" in i], table
+
+
+def test_a_performer_heard_after_going_out_is_refused(platform, site):
+    late = addresses(site).replace('"Mia Sato", round: semifinal', '"Mia Sato", round: final')
+    platform.add("competitions/mini2019.yaml", RESULTS + late)
+    assert "went out in semifinal" in platform.tick()
+    write_feed(site.folder / "list.xml", [("Mia Sato – Etude (final)", site.url("take0.m4a"))])
+    platform.add("competitions/mini2019.yaml", f"{RESULTS}recordings:\n  playlist: {site.url('list.xml')}\n")
+    platform.run(["competition/recordings"], "mini2019")
+    edition = platform.lake.tier("competition").partition("mini2019")
+    (failure,) = read_failures(edition.stage("recordings").ledger).values()
+    assert "went out in semifinal" in failure.message
+
+
+def test_labels_are_corrected_while_the_site_is_down_and_the_run_says_that_it_is(platform, site):
+    write_feed(site.folder / "list.xml", [("Mia Sato – Etude (semifinal)", site.url("take0.m4a"))])
+    playlist = f"recordings:\n  playlist: {site.url('list.xml')}\n"
+    platform.add("competitions/mini2019.yaml", RESULTS + playlist)
+    platform.run(["competition/recordings"], "mini2019")
+    site.status = 404
+    platform.add("competitions/mini2019.yaml", RESULTS.replace("Japan", "Korea") + playlist)
+    done = platform.run(["competition/recordings"], "mini2019")["competition/recordings"]
+    assert not done.succeeded
+    assert "cannot be read" in done.error
+    (row,) = read_rows(platform.lake.tier("competition").partition("mini2019").stage("recordings").table)
+    assert row["country"] == "Korea"

@@ -7,9 +7,11 @@ import shutil
 
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import read_rows
-from crescendai_assets_tests.defs.conftest import ALL_OF_A_YEAR
+from crescendai_assets_tests.defs.conftest import ALL_OF_A_CHANNEL, ALL_OF_A_YEAR, ALL_OF_AN_EDITION
+from crescendai_assets_tests.feeds import write_feed
 from crescendai_assets_tests.maestro_folder import Take, write_catalogue
 from crescendai_assets_tests.shared_data import DATA, needs_shared
+from crescendai_assets_tests.web import serve
 
 pytestmark = needs_shared
 
@@ -73,3 +75,37 @@ class Named(Take):
     @property
     def audio_filename(self) -> str:
         return f"{self.year}/{self.name}"
+
+
+def test_recordings_as_a_video_site_serves_them_go_into_a_partition_of_each_web_tier(platform):
+    with serve(DATA / "web_audio") as site:
+        names = sorted(path.name for path in (DATA / "web_audio").iterdir())
+        takes = [
+            f'    - {{url: "{site.url(name)}", performer: {performer}, round: final}}'
+            for name, performer in zip(names, ["Hebert", "Jeon", "Li", "Li", "Zhang", "Wong"], strict=True)
+        ]
+        results = [
+            f"  - {{performer: {name}, placement: {place}}}"
+            for place, name in enumerate(["Li", "Zhang", "Wong", "Jeon", "Hebert"], start=1)
+        ]
+        platform.add(
+            "competitions/real2013.yaml",
+            "competition: real\nyear: 2013\nname: Real\nrounds: [final]\nresults:\n"
+            + "\n".join([*results, "recordings:", "  addresses:", *takes, ""]),
+        )
+        feeds = platform.root / "feeds"
+        feeds.mkdir()
+        write_feed(feeds / "feed.xml", [(name, site.url(name)) for name in names])
+        with serve(feeds) as channel:
+            platform.add(
+                "channels.yaml",
+                "channels:\n"
+                f"  - {{name: Real, url: '{channel.url('feed.xml')}', category: recital, min_seconds: 20}}\n",
+            )
+            for assets, key in ((ALL_OF_AN_EDITION, "real2013"), (ALL_OF_A_CHANNEL, "real")):
+                first, second = platform.run(assets, key), platform.run(assets, key)
+                for done in (*first.values(), *second.values()):
+                    assert done.succeeded, done
+                    assert all(done.checks.values()), done
+                assert first[assets[0]].metadata["succeeded"] == 6
+                assert all(done.metadata.get("new", 0) == 0 for done in second.values())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 
+import dagster as dg
 import pytest
 
 from crescendai_assets.embeddings.store import embedding_path, read_embedding
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import read_rows
-from crescendai_assets_tests.defs.conftest import ALL_OF_A_CHANNEL
+from crescendai_assets.sample.encoder import write_encoder
+from crescendai_assets_tests.defs.conftest import ALL_OF_A_CHANNEL, told
 from crescendai_assets_tests.feeds import write_feed
 
 
@@ -156,3 +158,49 @@ def test_a_channel_may_be_a_folder(platform, media):
     rows = list(read_rows(partition.stage("recordings").table))
     assert [(row["audio_in"], row["channel"]) for row in rows] == [("source", "Mine")] * 4
     assert not partition.audio.exists()
+
+
+def test_what_slid_out_of_the_window_stays_with_its_channel(platform, channels, site):
+    one, two = channels
+    text = (platform.catalog / "channels.yaml").read_text()
+    platform.add("channels.yaml", text.replace("category: recital}", "category: recital, max_videos: 3}", 1))
+    platform.run(["youtube/recordings"], "channel-one")
+    newer = [("A Waltz", "take3.opus"), ("Nocturne in B", "take0.m4a"), ("An Interview", "take1.webm")]
+    write_feed(site.folder / "one.xml", [(title, site.url(name)) for title, name in newer])
+    done = platform.run(["youtube/recordings"], "channel-one")["youtube/recordings"]
+    assert done.metadata["removed_from_source"] == 0
+    assert titles(one) == {"A Waltz", "Nocturne in B", "Étude (piano)"}
+    platform.run(["youtube/recordings"], "channel-two")
+    assert "The same étude" not in titles(two)
+
+
+def test_pruning_a_channel_that_lists_nothing_is_refused(platform, channels, site):
+    platform.run(["youtube/recordings"], "channel-one")
+    write_feed(site.folder / "one.xml", [("An Interview", site.url("take1.webm"))])
+    result = platform.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=platform.instance,
+        asset_selection=[dg.AssetKey(["youtube", "recordings"])],
+        partition_key="channel-one",
+        run_config={"ops": {"youtube__recordings": {"config": {"prune": True}}}},
+        raise_on_error=False,
+    )
+    assert "nothing is listed any more" in told(result)
+    assert len(titles(channels[0])) == 2
+
+
+def test_a_length_that_no_listing_told_is_judged_when_it_is_known(platform, channels):
+    text = (platform.catalog / "channels.yaml").read_text()
+    platform.add("channels.yaml", text.replace("min_seconds: 5", "min_seconds: 9"))
+    done = platform.run(["youtube/recordings"], "channel-one")["youtube/recordings"]
+    assert done.succeeded
+    assert titles(channels[0]) == {"Étude (piano)"}  # 10 s; the other lasts 8
+    (failure,) = read_failures(channels[0].stage("recordings").ledger).values()
+    assert failure.error_class == "needs_user"
+    assert "lasts 8 s" in failure.message
+
+
+def test_pairs_of_two_encoders_are_refused(platform, channels, tmp_path):
+    platform.run(ALL_OF_A_CHANNEL[:3], "channel-one")
+    platform.encoder = write_encoder(tmp_path / "other", depth=2, ffn=16, conv_dim=2)
+    done = platform.run(ALL_OF_A_CHANNEL[3:], "channel-one")["youtube/augmented_pairs"]
+    assert "a pair of two encoders means nothing" in done.error

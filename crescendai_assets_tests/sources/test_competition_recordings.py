@@ -256,11 +256,11 @@ def test_what_is_private_or_gone_is_passed_over_whatever_its_title(edition):
     entries = [
         listed("aaaaaaaaaaa", "Ana Márquez (final)", "private"),
         listed("bbbbbbbbbbb", "[Deleted video]", "deleted"),
-        listed("ccccccccccc", "Mia Sato (final)"),
+        listed("ccccccccccc", "Mia Sato (semifinal)"),
     ]
     discovered(edition.partition, entries)
     planned = edition.plan(f"{{playlist: '{NOWHERE}'}}", MATCHING)
-    assert list(planned.recordings) == ["mini2019_final_mia-sato_ccccccccccc"]
+    assert list(planned.recordings) == ["mini2019_semifinal_mia-sato_ccccccccccc"]
     assert planned.unusable == {}
     assert planned.passed_over == (("Ana Márquez (final)", "private"), ("[Deleted video]", "deleted"))
 
@@ -347,7 +347,8 @@ def test_before_the_page_was_read_what_the_file_lists_stands(edition):
 def test_a_page_that_the_file_no_longer_names_does_not_count(edition):
     kept_page(edition, "<p>no table</p>")
     assert (
-        len(edition.plan(addresses('url: "https://a.example/a.mp3", performer: Mia Sato, round: final')).wanted()) == 1
+        len(edition.plan(addresses('url: "https://a.example/a.mp3", performer: Mia Sato, round: semifinal')).wanted())
+        == 1
     )
 
 

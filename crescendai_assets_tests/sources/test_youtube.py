@@ -21,7 +21,7 @@ from crescendai_assets_tests.builders import digest, video_row
 
 
 def channel(key: str, **rules: Any) -> Channel:
-    return Channel(key, key.title(), "recital", **{"url": f"https://site.example/{key}", **rules})
+    return Channel(key, key.title(), "recital", **{"url": f"https://site.example/{key}", "min_seconds": 0.0, **rules})
 
 
 def catalogue(*channels: Channel) -> Channels:
@@ -82,7 +82,7 @@ def test_a_channel_that_the_catalogue_does_not_name_is_refused_with_the_nearest(
     ],
 )
 def test_what_the_rules_refuse_or_nobody_can_fetch_is_passed_over_with_the_reason(tier, refused, why):
-    rules = channel("one", include=("piano",), exclude=("interview",))
+    rules = channel("one", include=("piano",), exclude=("interview",), min_seconds=60.0)
     partition = listed(tier, "one", entry("a", "Piano"), refused, entry("b", "PIANO recital", None))
     planned = plan_channel(partition, catalogue(rules))
     assert videos(planned) == ["a", "b"]
@@ -129,7 +129,7 @@ def test_the_first_of_several_earlier_channels_is_named_as_the_owner(tier):
     [
         ({"exclude": ("etude",)}, entry("s")),
         ({"include": ("nocturne",)}, entry("s")),
-        ({}, entry("s", duration=3.0)),
+        ({"min_seconds": 60.0}, entry("s", duration=3.0)),
         ({}, entry("s", unavailable="private")),
     ],
 )

@@ -420,7 +420,10 @@ def by_key(status: TierStatus) -> dict[str, PartitionStatus]:
     return {one.partition: one for one in status.partitions}
 
 
-TWO = ("name: One, url: 'https://example.org/one', min_seconds: 5", "name: Two, url: 'https://example.org/two'")
+TWO = (
+    "name: One, url: 'https://example.org/one', min_seconds: 5",
+    "name: Two, url: 'https://example.org/two', min_seconds: 5",
+)
 
 
 def test_channels_never_asked_wait_together(tube: Tier, catalogue: Path):
@@ -473,7 +476,7 @@ def test_a_channel_all_the_way_has_nothing_left_until_the_preset_changes(
     folder.mkdir()
     for number, seconds in enumerate((35, 6)):
         write_sound(folder / f"take {number}.wav", tone(seconds, hertz=200 + number) + noise(seconds), 24_000)
-    channels = write_channels(catalogue, f"name: Mine, folder: '{folder}'")
+    channels = write_channels(catalogue, f"name: Mine, folder: '{folder}', min_seconds: 1")
     mine, rule = tube.partition("mine"), SegmentRule()
     collect_channel(mine, channels, downloader(tmp_path))
     said = to_come(by_key(channels_status(tube, channels))["mine"])
@@ -517,7 +520,7 @@ def test_a_channel_whose_folder_is_unplugged_keeps_its_rows(tube: Tier, catalogu
     folder = tmp_path / "takes"
     folder.mkdir()
     write_sound(folder / "take.wav", tone(6), 24_000)
-    channels = write_channels(catalogue, f"name: Mine, folder: '{folder}'")
+    channels = write_channels(catalogue, f"name: Mine, folder: '{folder}', min_seconds: 1")
     collect_channel(tube.partition("mine"), channels, downloader(tmp_path))
     shutil.rmtree(folder)
     (status,) = channels_status(tube, channels).partitions

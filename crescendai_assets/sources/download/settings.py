@@ -135,6 +135,13 @@ def _seconds(text: str) -> tuple[float, float]:
         raise ValueError("give least and most seconds between two downloads, as 10-20, or 0") from None
 
 
+def _hours(text: str) -> float:
+    try:
+        return float(text) * 3600
+    except ValueError:
+        raise ValueError("give hours, such as 4") from None
+
+
 def _whole(text: str) -> int:
     try:
         return int(text)
@@ -157,4 +164,5 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "CRESCENDAI_DOWNLOAD_QUOTA": ("daily_quota", _whole),
     "CRESCENDAI_AUDIO_FORMAT": ("audio_format", str.lower),
     "CRESCENDAI_DOWNLOAD_MAX_MB": ("max_bytes", _megabytes),
+    "CRESCENDAI_DOWNLOAD_MAX_HOURS": ("max_seconds", _hours),
 }

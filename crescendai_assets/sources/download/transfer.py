@@ -20,7 +20,7 @@ from crescendai_assets.sources.download.client import PROTOCOLS, refuse_other_sc
 from crescendai_assets.sources.download.errors import ADDRESS, LATER, NOT_OVER, Fault
 from crescendai_assets.sources.download.settings import DownloadSettings
 
-_LIMITS = "Take it out of the list, or raise {}"
+_LIMITS = "Take it out of the list, or raise {} and run with `retry_failed: true`"
 _NOT_YET = {
     "is_live": "is live now",
     "post_live": "was live a moment ago and is not ready yet",
@@ -75,7 +75,7 @@ def refuse_unfit(info: Mapping[str, Any], address: str, settings: DownloadSettin
     seconds, size = info.get("duration") or 0, info.get("filesize") or 0
     if seconds > settings.max_seconds:
         what = f"is {seconds / 3600:.1f} h long, more than {settings.max_seconds / 3600:g} h"
-        raise Fault(what, "permanent", _LIMITS.format("max_seconds")).error(address)
+        raise Fault(what, "permanent", _LIMITS.format("CRESCENDAI_DOWNLOAD_MAX_HOURS")).error(address)
     if size > settings.max_bytes:
         raise too_large(address, settings)
     refuse_other_schemes(str(info.get("url", "")))
