@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _FORM = re.compile(
-    r"(?P<composer>[^_\s]+)_(?P<work>[^_\s]+)_(?P<movement>\S+)_(?P<bars>[1-9][0-9]{0,2})bars"
-    r"_(?P<performer>[0-9]{1,4}|Score2?)_(?P<number>[0-9]{1,4})",
+    r"(?P<composer>[A-Za-z0-9-]+)_(?P<work>[^_\s/\\]+)_(?P<movement>[^\s/\\]+)_(?P<bars>[1-9][0-9]{0,2})bars"
+    r"_(?P<performer>[0-9]{1,4}|Score2?)_(?P<digits>[0-9]{1,4})",
     re.ASCII,
 )
 _SUFFIX = re.compile(r"\.(wav|mid|midi|npy|pt)$", re.IGNORECASE)
@@ -90,8 +90,8 @@ def parse_name(text: str) -> SegmentName:
     found = _FORM.fullmatch(spelled)
     if not found:
         raise ValueError(f"{text[:80]!r} is not <piece>_<N>bars_<performer>_<passage>, as Schubert_D960_mv2_8bars_1_05")
-    parts = found.groupdict()
-    return SegmentName(**{**parts, "bars": int(parts["bars"])})
+    composer, work, movement, bars, performer, digits = found.groups()
+    return SegmentName(composer, work, movement, int(bars), performer, digits)
 
 
 def inner_passages(name: SegmentName, known: Iterable[str]) -> list[str]:

@@ -1,0 +1,166 @@
+"""Composite labels: the taxonomy's words as numbers, and whether each can be trusted and says something of its own.
+
+    value = Σ |w| · x' / Σ |w|,   x' = x for w > 0, and x mirrored on its scale (8 - rating) for w < 0,
+
+so that a value lies between 1/7 and 1 as the labels do and 4/7 stays neutral. Reliability is that of the composite
+itself, formed of each listener's own answers, not a mean of reliabilities.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from crescendai_assets.labels.dimensions import HIGHEST, LOWEST, NAMES
+from crescendai_assets.labels.files import CompositeFiles, LabelFiles
+from crescendai_assets.labels.icc import Floats, Icc, icc
+from crescendai_assets.labels.percepiano import Labels, read_labels
+from crescendai_assets.labels.reliability import Counting, judgements, or_none
+from crescendai_assets.labels.schemas import COMPOSITES
+from crescendai_assets.labels.taxonomy import Taxonomy
+from crescendai_assets.lake.files import write_atomic
+from crescendai_assets.lake.fingerprints import fingerprint
+from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.lake.verify import Outcome, outcome
+
+REDUNDANT, UNRELIABLE = 0.9, 0.6
+"""Above this |r| two composites say the same; below this reliability one says little."""
+
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class PlannedComposites:
+    """What `composite_labels/` has to hold.
+
+    Attributes:
+        taxonomy: What they are made of.
+        labels: Segment -> a value a composite, in the taxonomy's order.
+        validation: Rows of `validation.jsonl`, by composite.
+    """
+
+    taxonomy: Taxonomy
+    labels: dict[str, list[float]]
+    validation: list[Row]
+
+    @property
+    def digest(self) -> str:
+        """Content hash."""
+        return fingerprint(self.taxonomy.document, self.labels, COMPOSITES.digest(self.validation))
+
+    @staticmethod
+    def digest_on_disk(files: CompositeFiles) -> str:
+        """The same hash of what is on disk."""
+        taxonomy, labels = (json.loads(path.read_text(encoding="utf-8")) for path in (files.taxonomy, files.labels))
+        return fingerprint(taxonomy, labels, COMPOSITES.digest(read_rows(files.validation)))
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """How many, and how much of the 19 dimensions they cover."""
+        return {
+            "composites": ", ".join(self.taxonomy.names),
+            "segments": len(self.labels),
+            "dimensions_used": len(self.taxonomy.used),
+            "dimensions_left_out": len(self.taxonomy.left_out),
+            "dimensions_forgotten": ", ".join(self.taxonomy.forgotten),
+            "taxonomy_version": self.taxonomy.version,
+            "taxonomy": str(self.taxonomy.path),
+        }
+
+
+def composite_values(values: Floats, taxonomy: Taxonomy) -> Floats:
+    """Composites of labels or of single ratings.
+
+    Args:
+        values: Shape (n, 19), between 1/7 and 1.
+        taxonomy: What to make of them.
+
+    Returns:
+        Shape (n, composites); NaN where an answer that is needed is missing.
+    """
+    weights = np.zeros((len(NAMES), len(taxonomy.composites)))
+    for column, composite in enumerate(taxonomy.composites):
+        for part in composite.parts:
+            weights[part.dimension.index, column] = part.weight
+    shares = weights / np.abs(weights).sum(0)
+    turned = np.where(shares < 0, -shares, 0).sum(0) * (LOWEST + HIGHEST)
+    out = np.empty((len(values), len(taxonomy.composites)))
+    for column in range(out.shape[1]):  # 0 · NaN is NaN: only what a composite uses may be missing
+        used = shares[:, column] != 0
+        out[:, column] = values[:, used] @ shares[used, column] + turned[column]
+    return out
+
+
+def plan_composites(files: LabelFiles, taxonomy: Taxonomy) -> PlannedComposites:
+    """What `composite_labels/` has to hold, from labels and ratings on disk."""
+    labels = read_labels(files)
+    values = composite_values(np.array(list(labels.values())), taxonomy)
+    rounded = {key: [round(float(v), _DIGITS) for v in row] for key, row in zip(labels, values, strict=True)}
+    return PlannedComposites(taxonomy, rounded, validate(rounded, list(read_rows(files.ratings)), taxonomy))
+
+
+def write_composites(files: LabelFiles, out: CompositeFiles, taxonomy: Taxonomy) -> PlannedComposites:
+    """Write `taxonomy.json`, `labels.json` and `validation.jsonl`."""
+    planned = plan_composites(files, taxonomy)
+    COMPOSITES.write(out.validation, planned.validation)
+    write_atomic(out.taxonomy, taxonomy.encoded)
+    lines = (f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(row)}" for key, row in planned.labels.items())
+    write_atomic(out.labels, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+    return planned
+
+
+def validate(labels: Labels, ratings: list[Row], taxonomy: Taxonomy) -> list[Row]:
+    """A row a composite: reliability, spread, and the composite it goes with most.
+
+    Args:
+        labels: Composite labels.
+        ratings: Rows of `ratings.jsonl`.
+        taxonomy: What they are made of.
+    """
+    values = np.array(list(labels.values()))
+    published, by_rater = (_agreement(ratings, counting, taxonomy) for counting in ("published", "by rater"))
+    correlation = np.atleast_2d(np.corrcoef(values.T))
+    rows: list[Row] = []
+    for column, composite in enumerate(taxonomy.composites):
+        others = [(abs(r), taxonomy.names[i], r) for i, r in enumerate(correlation[column]) if i != column]
+        _, nearest, r = max(others, default=(0.0, None, float("nan")))
+        rows.append(
+            {
+                "composite": composite.name,
+                "low": composite.low,
+                "high": composite.high,
+                "dimensions": [part.dimension.name for part in composite.parts],
+                "segments": len(values),
+                "icc_one": or_none(by_rater[column].one),
+                "icc_mean": or_none(published[column].mean),
+                "icc_mean_by_rater": or_none(by_rater[column].mean),
+                "nearest": nearest,
+                "nearest_r": or_none(float(r)),
+                "mean": or_none(float(values[:, column].mean())),
+                "sd": or_none(float(values[:, column].std())),
+            }
+        )
+    return sorted(rows, key=lambda row: str(row["composite"]))
+
+
+def check_composites(planned: PlannedComposites) -> Outcome:
+    """A warning when a dimension was forgotten, two composites say the same, or one is mostly noise."""
+    faults: list[Row] = [{"id": name, "fault": "in no composite, nor left out"} for name in planned.taxonomy.forgotten]
+    for row in planned.validation:
+        if row["nearest_r"] is not None and abs(row["nearest_r"]) > REDUNDANT:
+            faults.append({"id": row["composite"], "fault": f"r = {row['nearest_r']:.2f} with {row['nearest']}"})
+        if row["icc_mean_by_rater"] is None or row["icc_mean_by_rater"] < UNRELIABLE:
+            faults.append(
+                {"id": row["composite"], "fault": f"reliability {row['icc_mean_by_rater'] or float('nan'):.2f}"}
+            )
+    good = f"{len(planned.validation)} composites, each reliable and none another's double"
+    return outcome(faults, good, "doubts about composites", planned.facts, warn=True)
+
+
+def _agreement(ratings: list[Row], counting: Counting, taxonomy: Taxonomy) -> list[Icc]:
+    found = judgements(ratings, counting)
+    values = composite_values(found.values, taxonomy)
+    return [icc(values[:, column], found.segments) for column in range(values.shape[1])]

@@ -1,0 +1,63 @@
+"""Which passages must not be torn apart: groups of them for splits that keep whatever sounds alike on one side.
+
+Two things join passages. Where a piece was cut into 16-bar passages as well as 8-bar ones, they follow one grid: 16-bar
+passage k covers the 8-bar ones 2k-1 and 2k, and these two go together whether or not the long one was rated. And the
+same MIDI file under several names joins what the names say: repeats in a score sound the same from a machine. In
+PercePiano that makes 58 of 99 passages, then 46. (Joining only where a long passage was rated gives 71, then 55; the
+coarser grid also keeps the two halves of a period together.)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from crescendai_assets.labels.names import LONG, SHORT, SegmentName
+
+
+def passage_groups(names: Sequence[SegmentName], identical: Iterable[Sequence[str]] = ()) -> dict[str, str]:
+    """The group of each passage, named after the first passage in it.
+
+    Args:
+        names: All segments; which lengths a piece has follows from them.
+        identical: Segments whose MIDI files have the same bytes, by key.
+    """
+    gridded = {name.piece for name in names if name.bars == LONG} & {name.piece for name in names if name.bars == SHORT}
+    passage_of = {name.key: name.passage for name in names}
+    cells: dict[object, set[str]] = defaultdict(set)
+    for name in names:
+        cells[_cell(name, gridded)].add(name.passage)
+    together = [*cells.values(), *({passage_of[key] for key in keys if key in passage_of} for keys in identical)]
+    return joined(together)
+
+
+def joined(sets: Iterable[Iterable[str]]) -> dict[str, str]:
+    """Member -> the first member of all that are connected with it through any of the sets."""
+    parent: dict[str, str] = {}
+
+    def root(member: str) -> str:
+        while (above := parent.setdefault(member, member)) != member:
+            parent[member] = parent[above]
+            member = above
+        return member
+
+    for members in sets:
+        roots = sorted({root(member) for member in members})
+        for other in roots[1:]:
+            parent[other] = roots[0]
+    return {member: root(member) for member in sorted(parent)}
+
+
+def identical_segments(hashes: Mapping[str, str]) -> list[list[str]]:
+    """Segments that share a hash, each group and all groups in order; none for a hash that stands alone."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for key, digest in sorted(hashes.items()):
+        same[digest].append(key)
+    return sorted(keys for keys in same.values() if len(keys) > 1)
+
+
+def _cell(name: SegmentName, gridded: set[str]) -> object:
+    """What a passage shares with those that cover the same place of the grid; its own name where there is no grid."""
+    if name.piece not in gridded or name.bars not in (LONG, SHORT):
+        return name.passage
+    return name.piece, name.number if name.bars == LONG else (name.number + 1) // 2
