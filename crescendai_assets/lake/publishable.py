@@ -58,6 +58,10 @@ class PublishedFile:
     table: str = field(default="", compare=False)
 
 
+# what a site or a user's catalogue wrote for people to read; a title may hold "/home/" and mean nothing by it
+_SAID_BY_OTHERS = re.compile(rb'"(?:title|piece|uploader|channel|performer|canonical_title)": "(?:[^"\\]|\\.)*"')
+
+
 @dataclass(frozen=True)
 class Plan:
     """What should be published, by path below the root, and documents that would be: path -> what must leave them."""
@@ -133,7 +137,7 @@ def _add_document(plan: Plan, lake: Lake, path: Path, table: str = "") -> bool:
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if found := _private_text().search(line):
+            if found := _private_text().search(_SAID_BY_OTHERS.sub(b"{}", line)):
                 what = found["what"].decode(errors="replace")
                 plan.refused[relative] = (
                     f"{path}, line {number}: holds {what!r}, which looks like a path of this machine or like cookies; "

@@ -109,6 +109,7 @@ def test_a_table_with_a_path_of_this_machine_or_cookies_stays_and_its_line_is_na
 def test_web_addresses_and_titles_are_no_paths_of_this_machine(lake):
     text = """{"source_url": "https://www.youtube.com/watch?v=x", "audio_path": "2004/x.wav"}
         {"url": "https://example.org/home/tmp/x", "rel": "/wiki/Ekier", "title": "Sonata / Finale"}
+        {"title": "Clair de lune (/home/ studio \\"A\\")", "piece": "/tmp/ take", "channel": "~/piano"}
         {"title": "Étude \\"quasi /fantasia\\"", "s3": "s3://home/tmp/x", "id": "/m/05zppz"}"""
     write(lake.tier("maestro").metadata, text)
     assert plan_publish(lake).refused == {}
