@@ -82,10 +82,13 @@ def plan_channel(partition: Partition, channels: Channels) -> Listing:
     if channel.folder:
         return _plan_folder(channel, channel.folder)
     before = channels.channels[: channels.channels.index(channel)]
-    claimed = {i: one.name for one in reversed(before) for i in claims(partition.tier, one)}
+    entries = list(judged(partition, channel))
+    held = (row["video_id"] for row in rows_held(partition).values())
+    mine = {*(entry["video_id"] for entry, refusal in entries if not refusal), *held}
+    claimed = {i: one.name for one in reversed(before) for i in claims(partition.tier, one, mine)}
     recordings: dict[str, Listed] = {}
     passed_over: list[tuple[str, str]] = []
-    for entry, refusal in judged(partition, channel):
+    for entry, refusal in entries:
         video_id = entry["video_id"]
         if not refusal and video_id in claimed:
             refusal = f"belongs to {claimed[video_id]}, which comes first"
@@ -111,18 +114,26 @@ def _keep_beyond_window(
             recordings[row["recording_id"]] = Listed(row["recording_id"], columns, url=row["source_url"])
 
 
-def claims(tier: Tier, channel: Channel) -> set[str]:
-    """Ids of the videos that a channel lists and takes, and of those that it has."""
+def claims(tier: Tier, channel: Channel, among: Collection[str] | None = None) -> set[str]:
+    """Ids of the videos that a channel lists and takes, and of those that it has.
+
+    Args:
+        tier: The tier.
+        channel: Whose they are.
+        among: Only these are asked for, which saves reading the titles of all others.
+    """
     if channel.folder:
         return set()  # a folder's recordings are nobody else's
     partition = tier.partition(channel.key)
     has = {row["video_id"] for row in rows_held(partition).values()}
-    return has | {entry["video_id"] for entry, refusal in judged(partition, channel) if not refusal}
+    takes = {entry["video_id"] for entry, refusal in judged(partition, channel, among) if not refusal}
+    return takes | (has if among is None else has.intersection(among))
 
 
-def judged(partition: Partition, channel: Channel) -> Iterator[tuple[Row, str]]:
+def judged(partition: Partition, channel: Channel, among: Collection[str] | None = None) -> Iterator[tuple[Row, str]]:
     """What the channel listed last, in its own order, each with the reason it is passed over, if there is one."""
-    for entry in sorted(read_rows(partition.discovered), key=lambda row: int(row["place"])):
+    rows = (row for row in read_rows(partition.discovered) if among is None or row["video_id"] in among)
+    for entry in sorted(rows, key=lambda row: int(row["place"])):
         yield entry, entry["unavailable"] or title_refusal(entry["title"], entry["duration"], channel)
 
 
