@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from crescendai_assets.bench import acquire, augment, decode, gpu, load, memory, pipeline, resolve, ui
+from crescendai_assets.bench import acquire, augment, decode, gpu, load, memory, pipeline, resolve, symbolic, ui
 from crescendai_assets.bench.measure import Figure
 
 MATTERS: dict[str, Callable[..., Iterator[Figure]]] = {
@@ -26,11 +26,24 @@ MATTERS: dict[str, Callable[..., Iterator[Figure]]] = {
     "resolve": resolve.measure,
     "memory": memory.measure,
     "pipeline": pipeline.measure,
+    "symbolic": symbolic.measure,
     "ui": ui.measure,
     "gpu": gpu.measure,
 }
 
-_PACKAGES = ("crescendai-assets", "dagster", "torch", "muq", "numpy", "yt-dlp", "pedalboard", "soundfile", "soxr")
+_PACKAGES = (
+    "crescendai-assets",
+    "dagster",
+    "torch",
+    "muq",
+    "numpy",
+    "yt-dlp",
+    "symusic",
+    "miditok",
+    "pedalboard",
+    "soundfile",
+    "soxr",
+)
 
 
 @click.command()

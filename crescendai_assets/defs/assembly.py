@@ -5,7 +5,17 @@ from typing import Any
 
 import dagster as dg
 
-from crescendai_assets.defs import competition, jobs, maestro, maestro_checks, registration, retention, sensors, youtube
+from crescendai_assets.defs import (
+    competition,
+    jobs,
+    maestro,
+    maestro_checks,
+    percepiano,
+    registration,
+    retention,
+    sensors,
+    youtube,
+)
 from crescendai_assets.defs.executors import gpu_executor
 from crescendai_assets.defs.resources import (
     AugmentationResource,
@@ -14,6 +24,7 @@ from crescendai_assets.defs.resources import (
     EncoderResource,
     LakeResource,
     MaestroResource,
+    PercePianoResource,
     SegmentingResource,
 )
 
@@ -23,6 +34,7 @@ def default_resources() -> dict[str, Any]:
     return {
         "lake": LakeResource(),
         "maestro": MaestroResource(),
+        "percepiano": PercePianoResource(),
         "catalogue": CatalogueResource(),
         "downloads": DownloadResource(),
         "augmentation": AugmentationResource(),
@@ -38,8 +50,14 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         resources: Replace the default ones of the same names.
     """
     return dg.Definitions(
-        assets=[*dg.load_assets_from_modules([competition, maestro, youtube]), retention.published],
-        asset_checks=[*competition.CHECKS, *maestro_checks.CHECKS, *youtube.CHECKS, *retention.CHECKS],
+        assets=[*dg.load_assets_from_modules([percepiano, competition, maestro, youtube]), retention.published],
+        asset_checks=[
+            *percepiano.CHECKS,
+            *competition.CHECKS,
+            *maestro_checks.CHECKS,
+            *youtube.CHECKS,
+            *retention.CHECKS,
+        ],
         jobs=[
             *jobs.ALL,
             registration.register_partitions,

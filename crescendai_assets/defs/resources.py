@@ -172,6 +172,39 @@ class AugmentationResource(dg.ConfigurableResource):
         return augmentation_from(self.preset, self.room_responses)
 
 
+class PercePianoResource(dg.ConfigurableResource):
+    """Where PercePiano is."""
+
+    folder: str = ""
+    """A folder with `total_2rounds.csv` and, if at hand, the segments' `midi/`; empty for `$PERCEPIANO_DIR`."""
+    folds: str = ""
+    """A JSON file of published folds to compare with; empty for `$PERCEPIANO_FOLDS`, else none."""
+
+    def ratings_csv(self) -> Path:
+        """The raw ratings.
+
+        Raises:
+            SetupError: No folder is set.
+        """
+        return self._root() / "total_2rounds.csv"
+
+    def midi_folder(self) -> Path | None:
+        """The segments' MIDI, None where they are not at hand."""
+        midi = self._root() / "midi"
+        return midi if midi.is_dir() else None
+
+    def published_folds(self) -> Path | None:
+        """Published folds, None when none are given."""
+        text = self.folds or os.environ.get("PERCEPIANO_FOLDS", "")
+        return Path(text).expanduser() if text else None
+
+    def _root(self) -> Path:
+        text = self.folder or os.environ.get("PERCEPIANO_DIR", "")
+        if not text:
+            raise SetupError("there are no ratings: set PERCEPIANO_DIR to a folder with PercePiano's total_2rounds.csv")
+        return Path(text).expanduser()
+
+
 class SegmentingResource(dg.ConfigurableResource):
     """How recordings are cut. Part of what makes segments stale, so it belongs to the deployment, not to one run."""
 

@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from crescendai_assets.labels.icc import Floats
 from crescendai_assets.labels.percepiano import Labels
 from crescendai_assets.labels.reliability import or_none
@@ -87,6 +85,8 @@ def left_out_r2(labels: Floats, groups: Sequence[str]) -> tuple[Floats, Floats]:
     Returns:
         Leave-one-out and in-sample R² by dimension, each shape (D,).
     """
+    import numpy as np
+
     _, index = np.unique(groups, return_inverse=True)
     count = np.bincount(index).astype(np.float64)[:, None]
     sums = np.zeros((len(count), labels.shape[1]))
@@ -99,6 +99,8 @@ def left_out_r2(labels: Floats, groups: Sequence[str]) -> tuple[Floats, Floats]:
 
 def r2(labels: Floats, predicted: Floats) -> Floats:
     """Share of the variance explained by dimension, shape (D,); NaN where there is none."""
+    import numpy as np
+
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1 - ((labels - predicted) ** 2).sum(0) / ((labels - labels.mean(0)) ** 2).sum(0))
 
@@ -110,6 +112,8 @@ def baselines(labels: Labels, rows: Sequence[Row]) -> list[Baseline]:
         labels: Segment -> means.
         rows: Rows of `metadata.jsonl`; those without a label are left out.
     """
+    import numpy as np
+
     found: list[Baseline] = []
     for which in (ALL, PIANISTS):
         chosen = [row for row in rows if row["segment_id"] in labels and not (which == PIANISTS and row["machine"])]

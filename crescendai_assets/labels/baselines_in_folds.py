@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from crescendai_assets.labels.baselines import ALL, GROUPINGS, Baseline, baselines, r2
 from crescendai_assets.labels.dimensions import NAMES
 from crescendai_assets.labels.files import LabelFiles
@@ -25,6 +23,8 @@ def baselines_in_folds(labels: Labels, rows: Sequence[Row], folds: Sequence[Fold
     are evaluated together, and R² is averaged over the shuffles. Where train and validation share nothing of a grouping
     it is at or below 0.
     """
+    import numpy as np
+
     by_id = {row["segment_id"]: row for row in rows}
     protocols = {fold.protocol for fold in folds}
     found: list[Baseline] = []
@@ -57,6 +57,8 @@ def write_baselines(files: LabelFiles) -> list[Row]:
 
 
 def _shuffle_r2(labels: Labels, groups: Mapping[str, str], folds: Sequence[Fold]) -> Floats:
+    import numpy as np
+
     truth: list[Sequence[float]] = []
     predicted: list[Floats] = []
     for fold in folds:

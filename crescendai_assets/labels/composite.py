@@ -12,8 +12,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from crescendai_assets.labels.dimensions import HIGHEST, LOWEST, NAMES
 from crescendai_assets.labels.files import CompositeFiles, LabelFiles
 from crescendai_assets.labels.icc import Floats, Icc, icc
@@ -81,6 +79,8 @@ def composite_values(values: Floats, taxonomy: Taxonomy) -> Floats:
     Returns:
         Shape (n, composites); NaN where an answer that is needed is missing.
     """
+    import numpy as np
+
     weights = np.zeros((len(NAMES), len(taxonomy.composites)))
     for column, composite in enumerate(taxonomy.composites):
         for part in composite.parts:
@@ -96,6 +96,8 @@ def composite_values(values: Floats, taxonomy: Taxonomy) -> Floats:
 
 def plan_composites(files: LabelFiles, taxonomy: Taxonomy) -> PlannedComposites:
     """What `composite_labels/` has to hold, from labels and ratings on disk."""
+    import numpy as np
+
     labels = read_labels(files)
     values = composite_values(np.array(list(labels.values())), taxonomy)
     rounded = {key: [round(float(v), _DIGITS) for v in row] for key, row in zip(labels, values, strict=True)}
@@ -120,6 +122,8 @@ def validate(labels: Labels, ratings: list[Row], taxonomy: Taxonomy) -> list[Row
         ratings: Rows of `ratings.jsonl`.
         taxonomy: What they are made of.
     """
+    import numpy as np
+
     values = np.array(list(labels.values()))
     published, by_rater = (_agreement(ratings, counting, taxonomy) for counting in ("published", "by rater"))
     correlation = np.atleast_2d(np.corrcoef(values.T))

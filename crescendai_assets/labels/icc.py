@@ -14,12 +14,14 @@ The second is the first stepped up by Spearman-Brown from 1 to k0 ratings; k0 li
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
+Floats: TypeAlias = "NDArray[np.float64]"
+Ints: TypeAlias = "NDArray[np.intp]"
 
 DRAWS = 500
 """Bootstrap samples behind an interval."""
@@ -55,6 +57,8 @@ def icc(values: Floats, subjects: Ints) -> Icc:
         values: Ratings, shape (n,); NaN is no rating.
         subjects: Whom each is of, shape (n,).
     """
+    import numpy as np
+
     given = ~np.isnan(values)
     values = values[given]
     _, index = np.unique(subjects[given], return_inverse=True)
@@ -72,6 +76,8 @@ def spearman_brown(one: float, k: float) -> float:
 
 
 def _interval(count: Floats, mean: Floats, within: Floats) -> tuple[float, float]:
+    import numpy as np
+
     drawn = np.random.default_rng(len(count)).integers(0, len(count), (DRAWS, len(count)))
     found = _from_sums(count[drawn], mean[drawn], within[drawn])[1]
     found = found[np.isfinite(found)]
@@ -83,6 +89,8 @@ def _interval(count: Floats, mean: Floats, within: Floats) -> tuple[float, float
 
 def _from_sums(count: Floats, mean: Floats, within: Floats) -> tuple[Floats, Floats, Floats]:
     """ICC(1,1), ICC(1,k) and k0, shape (b,), from sizes, means and inner sums of squares, shape (b, subjects)."""
+    import numpy as np
+
     total, subjects = count.sum(1), count.shape[1]
     grand = (count * mean).sum(1) / total
     with np.errstate(divide="ignore", invalid="ignore"):

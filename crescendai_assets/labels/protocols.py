@@ -17,8 +17,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.tables import Row
 
@@ -69,6 +67,8 @@ def grouped_folds(protocol: Protocol, rows: Sequence[Row], seeds: Sequence[int],
     Raises:
         SetupError: There are fewer groups than folds.
     """
+    import numpy as np
+
     column = GROUP_COLUMNS[protocol]
     groups = sorted({row[column] for row in rows})
     if len(groups) < n_folds:

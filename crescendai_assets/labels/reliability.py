@@ -17,8 +17,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from crescendai_assets.labels.dimensions import NAMES, POINTS
 from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.labels.icc import Floats, Icc, Ints, icc
@@ -74,6 +72,8 @@ def judgements(rows: Iterable[Row], counting: Counting = "published") -> Judgeme
     Raises:
         SetupError: There are none.
     """
+    import numpy as np
+
     kept = [row for row in rows if counting == "published" or row["copy_of"] is None]
     if not kept:
         raise SetupError("there are no ratings; materialize the ratings first")
@@ -115,6 +115,8 @@ def write_reliability(files: LabelFiles) -> list[Row]:
 
 def reliability_facts(rows: Iterable[Row]) -> Mapping[str, str]:
     """Mean and span over the dimensions for each way of counting, for people."""
+    import numpy as np
+
     by_counting = itertools.groupby(sorted(rows, key=lambda row: str(row["counting"])), lambda row: row["counting"])
     facts: dict[str, str] = {}
     for counting, group in by_counting:
@@ -148,6 +150,8 @@ def or_none(value: float) -> float | None:
 
 def _by_rater(values: Floats, segments: Ints, users: Sequence[str]) -> tuple[Floats, Ints]:
     """One mean per listener and segment, of the answers there are."""
+    import numpy as np
+
     places: dict[tuple[int, str], list[int]] = defaultdict(list)
     for place, (segment, user) in enumerate(zip(segments.tolist(), users, strict=True)):
         places[segment, user].append(place)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from crescendai_assets.sample.corpus import write_maestro
 from crescendai_assets.sample.encoder import write_encoder
+from crescendai_assets.sample.ratings import write_ratings_csv
 from crescendai_assets.sample.site import serve_site
 from crescendai_assets.sample.videos import CHANNELS, EDITION, write_videos
 
@@ -41,6 +42,7 @@ def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         "CRESCENDAI_DOWNLOAD_SLEEP": "0",
         "CRESCENDAI_PUBLISH": str(root / "published"),
         "MAESTRO_DIR": str(corpus.root),
+        "PERCEPIANO_DIR": str(write_ratings_csv(root / "percepiano" / "total_2rounds.csv").parent),
         "CRESCENDAI_MUQ_CHECKPOINT": str(encoder),
         "CRESCENDAI_DEVICE": "cpu",
     }

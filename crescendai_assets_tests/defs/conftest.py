@@ -20,6 +20,7 @@ from crescendai_assets.defs.resources import (
     EncoderResource,
     LakeResource,
     MaestroResource,
+    PercePianoResource,
 )
 from crescendai_assets.defs.run import Done, materialize
 from crescendai_assets.lake.layout import Lake, Partition, Tier
@@ -99,6 +100,7 @@ class Platform:
         return {
             "lake": LakeResource(root=str(self.root / "lake")),
             "maestro": MaestroResource(folder=str(self.maestro)),
+            "percepiano": PercePianoResource(folder=str(rated) if (rated := self.root / "percepiano").exists() else ""),
             "catalogue": CatalogueResource(folder=str(self.catalog)),
             "downloads": DownloadResource(sleep_seconds=[0, 0], daily_quota=self.quota),
             "augmentation": AugmentationResource(preset=self.preset),
@@ -122,6 +124,15 @@ class Platform:
     def run(self, assets: Sequence[str], partition: str | None = None) -> dict[str, Done]:
         """Materialize assets and their checks in one run; results by asset."""
         return {done.asset: done for done in materialize(self.definitions, self.instance, assets, partition)}
+
+    def check(self, asset: str) -> dict[str, bool]:
+        """Evaluate an asset's checks alone, as on its page."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        key = dg.AssetKey.from_user_string(asset)
+        checks = {c for c in job.asset_layer.asset_graph.asset_check_keys if c.asset_key == key}
+        only = job.get_subset(asset_selection=set(), asset_check_selection=checks)
+        result = only.execute_in_process(instance=self.instance, raise_on_error=False)
+        return {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
 
     def run_all(self, *years: str) -> dict[str, Done]:
         for year in years:
