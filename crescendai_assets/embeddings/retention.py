@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.embeddings.folder import Product, committed_embeddings, wanted_embeddings
@@ -126,12 +125,3 @@ def _unfinished(
             if embedded.get(recording_id) != mark:
                 unfinished.setdefault(recording_id, f"not embedded in {name} as it is cut now")
     return unfinished
-
-
-def working_copies(partition: Partition) -> dict[str, Path]:
-    """Recording id -> working copy, of those that are there."""
-    rows = read_rows(partition.stage("recordings").table)
-    paths = {
-        row["recording_id"]: partition.tier.folder / row["audio_path"] for row in rows if row["audio_in"] == "lake"
-    }
-    return {i: path for i, path in paths.items() if path.is_file()}

@@ -16,7 +16,7 @@ from crescendai_assets.embeddings.augmented import Augmentation
 from crescendai_assets.embeddings.folder import CLEAN, Product, committed_embeddings, wanted_embeddings
 from crescendai_assets.embeddings.identity import IDENTITY_FILE
 from crescendai_assets.embeddings.pipeline import embed_partition
-from crescendai_assets.embeddings.retention import DiscardReport, discard_raw_audio, working_copies
+from crescendai_assets.embeddings.retention import DiscardReport, discard_raw_audio
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import sha256_file
 from crescendai_assets.lake.journal import locked, open_journal
@@ -338,10 +338,3 @@ def test_nothing_goes_while_a_run_lists_or_fetches(channel):
 
 def test_a_partition_without_recordings_has_nothing_to_let_go(lake):
     assert discard(channel_in(lake, "empty")) == DiscardReport((), 0, before=0, kept={}, in_place=0)
-
-
-def test_working_copies_are_those_that_are_there_and_no_users_files(channel, tmp_path):
-    (tmp_path / "x.wav").write_bytes(b"-")
-    relist(channel, yt_c=hashed(tmp_path, "x.wav", None))
-    (channel.audio / "yt_b.wav").unlink()
-    assert working_copies(channel) == {"yt_a": channel.audio / "yt_a.wav"}
