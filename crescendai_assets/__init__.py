@@ -18,7 +18,7 @@ def load(tier: str, partition: str | None = None, *, root: str | Path | None = N
 
     Args:
         tier: `maestro`, `competition`, `youtube` or `percepiano`.
-        partition: One year, edition or channel; None for all.
+        partition: One year, edition or channel; None for all. `percepiano` has none.
         root: Root of the data; `$CRESCENDAI_DATA`, else `./data`.
         embedding_set: Another set than the default one.
 

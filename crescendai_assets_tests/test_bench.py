@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from crescendai_assets.bench.__main__ import MATTERS, as_table, main
 from crescendai_assets.bench.measure import Figure, Target, interleaved, pair_ratios, peak_mb
+from crescendai_assets_tests.shared_data import DATA, needs_shared
 
 KEYS = {"figure", "what", "measured", "unit", "target", "met", "pairs", "least", "most"}
 
@@ -87,3 +88,44 @@ def test_a_skipped_figure_meets_nothing_and_says_why():
 
 def test_peak_memory_of_this_process_is_some_megabytes():
     assert 5 < peak_mb() < 100_000
+
+
+REFERENCE = {
+    f"reference.{matter}.{kind}"
+    for matter in ("passage", "passage_relative", "performer", "work", "published")
+    for kind in ("r2", "pairs")
+}
+
+
+def test_the_reference_is_skipped_where_the_ratings_are_not_given_or_not_whole(tmp_path):
+    for folder, said in (("", "set PERCEPIANO_DIR"), (str(tmp_path), "lacks total_2rounds.csv, midi, score_midi")):
+        result = CliRunner().invoke(main, ["reference", "--quick"], env={"PERCEPIANO_DIR": folder})
+        assert result.exit_code == 0
+        figures = [json.loads(line) for line in result.stdout.splitlines()][1:]
+        assert {figure["figure"] for figure in figures} == REFERENCE
+        for figure in figures:
+            assert said in figure["skipped"]
+            assert (figure["measured"], figure["met"]) == (None, None)
+            assert str(tmp_path) not in json.dumps(figure)
+
+
+@pytest.mark.slow
+@needs_shared
+def test_the_reference_is_told_by_protocol_and_by_seed_with_its_interval():
+    environ = {"PERCEPIANO_DIR": str(DATA / "percepiano"), "PERCEPIANO_FOLDS": ""}
+    result = CliRunner().invoke(main, ["reference", "--quick"], env=environ)
+    assert result.exit_code == 0, result.output
+    found = {line["figure"]: line for line in map(json.loads, result.stdout.splitlines()[1:])}
+    by_seed = {
+        f"reference.{matter}_s0.{kind}" for matter in ("passage", "passage_relative") for kind in ("r2", "pairs")
+    }
+    assert set(found) == REFERENCE | by_seed
+    skipped = {name for name, figure in found.items() if "skipped" in figure}
+    assert skipped == {"reference.published.r2", "reference.published.pairs"}
+    assert found["reference.published.r2"]["skipped"] == "set PERCEPIANO_FOLDS"
+    for name in found.keys() - skipped:
+        figure = found[name]
+        assert figure["unit"] == "%"
+        assert figure["low"] < figure["high"]
+        assert {"without_machine", "held_out", "drawn"} <= set(figure)
+        assert "leaky" not in figure

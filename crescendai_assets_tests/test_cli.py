@@ -17,13 +17,19 @@ from click.testing import CliRunner, Result
 from crescendai_assets import doctor
 from crescendai_assets.cli import main
 from crescendai_assets.doctor import Finding
+from crescendai_assets.embeddings.clip_import import import_clips
 from crescendai_assets.embeddings.identity import read_identity
+from crescendai_assets.embeddings.importing import imported_identity
+from crescendai_assets.labels.clips import key_of
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.journal import open_journal
 from crescendai_assets.lake.layout import Lake, Partition
 from crescendai_assets.lake.schemas import DISCOVERED, EMBEDDINGS
 from crescendai_assets.sample.encoder import write_encoder
 from crescendai_assets.sources.citations import bibtex_key, read_sources
+from crescendai_assets.sources.percepiano_clips import collect_clips, list_clips
+from crescendai_assets_tests.clips_folder import A, B, C, write_clips
+from crescendai_assets_tests.labels.rated import tier as rated_tier
 from crescendai_assets_tests.maestro_folder import Take, write_catalogue, write_folder
 from crescendai_assets_tests.process import cut_year, embed_year
 
@@ -62,7 +68,7 @@ def root(tmp_path: Path) -> Path:
 def _environment(monkeypatch: pytest.MonkeyPatch, root: Path, maestro: Path) -> None:
     """Only what a test sets: no source, no set, no encoder of the machine it runs on."""
     for name in list(os.environ):
-        if name.startswith(("CRESCENDAI_", "MAESTRO_")):
+        if name.startswith(("CRESCENDAI_", "MAESTRO_", "PERCEPIANO_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CRESCENDAI_DATA", str(root))
     monkeypatch.setenv("CRESCENDAI_DEVICE", "cpu")
@@ -207,8 +213,37 @@ def test_status_without_a_source_and_without_tables_says_how_to_begin(monkeypatc
     assert "no source is set; `crescendai doctor`" in output("status")
 
 
-def test_status_of_a_tier_that_is_not_there_yet_is_refused():
-    assert "not part of this version yet" in refused(run("status", "percepiano"))
+def test_status_of_rated_clips_says_what_is_embedded_and_what_has_no_file(root: Path, tmp_path: Path, monkeypatch):
+    assert "percepiano: nothing in" in output("status", "percepiano")
+    rated_tier(root, [A, B, C])
+    text = output("status", "percepiano")
+    assert "3 rated segments, 0 embedded" in text
+    assert "no audio is given: set PERCEPIANO_AUDIO" in text
+    folder = write_clips(tmp_path / "clips", {A: 36, B: 5, "Schubert_D960_mv2_8bars_1_05": 4})
+    monkeypatch.setenv("PERCEPIANO_AUDIO", str(folder))
+    (clips, made) = partitions("percepiano")[""]["stages"]
+    assert (clips["stage"], clips["new"], made["rows_to_come"]) == ("clips", 2, 2)
+    assert made["seconds_to_come"] > 0
+    tier = Lake(root).tier("percepiano").partition()
+    collect_clips(tier, list_clips(folder, [A, B, C], key_of))
+    (clips, made) = partitions("percepiano")[""]["stages"]
+    assert (clips["done"], clips["rows"], made["new"]) == (2, 2, 2)
+    assert made["bytes_to_come"] == 4 * 1024 * (93 + 18 + 15)
+    text = output("status", "percepiano")
+    assert f"2 of them have a file in {folder}, 1 have none" in text
+    assert "1 files there are of no rated segment" in text
+
+
+def test_status_of_imported_clips_says_so(root: Path, tmp_path: Path):
+    import torch
+
+    rated_tier(root, [A, B, C])
+    torch.save({A: torch.zeros(9, 1024)}, tmp_path / "given.pt")
+    tier = Lake(root).tier("percepiano").partition()
+    import_clips(tier, tmp_path / "given.pt", [A, B, C], key_of, imported_identity({}))
+    text = output("status", "percepiano")
+    assert "3 rated segments, 1 embedded, 1 imported" in text
+    assert "Nothing is left to do" in text
 
 
 def test_status_of_channels_never_asked_is_one_line(root: Path):
@@ -389,6 +424,33 @@ def test_catalog_check_names_file_and_line_of_every_fault_and_exits_with_1(catal
     assert "Did you mean 'recital'?" in result.output
     assert ", 2 faults in " in result.output
     assert "chopin2021" in result.output
+
+
+def test_catalog_check_reads_the_taxonomy_and_names_file_line_and_field_of_a_fault(catalogue: Path):
+    assert "6 composites, no faults" in output("catalog", "check")
+    shipped = Path(doctor.__file__).parents[1] / "catalog" / "taxonomy.yaml"
+    own = catalogue / "taxonomy.yaml"
+    text = shipped.read_text(encoding="utf-8")
+    own.write_text(text.replace("name: timing", "name: tempo"), encoding="utf-8")
+    told = output("catalog", "check", str(catalogue))
+    assert re.search(r"^tempo +steady +free, unsteady +1 *$", told, re.M)
+    assert f"composites are those of {own}, not those shipped" in told
+    own.write_text(text.replace("weight: 0.5", "weight: 0", 1), encoding="utf-8")
+    result = run("catalog", "check", str(catalogue))
+    assert result.exit_code == 1
+    line = text[: text.index("weight: 0.5")].count("\n") + 1
+    assert f"{own}, line {line}: 'weight' is 0; give a number from -10 to 10 other than 0" in result.output
+    assert "no composites, 1 fault in" in result.output
+    assert "town2031" in result.output, "the rest is shown"
+
+
+def test_catalog_check_names_dimensions_that_a_taxonomy_forgets(catalogue: Path):
+    part = "{dimension: Timing_Stable_Unstable, weight: 1, reason: As asked.}"
+    text = f"version: 1\ncomposites:\n  - {{name: timing, low: steady, high: free, dimensions: [{part}]}}\n"
+    (catalogue / "taxonomy.yaml").write_text(text, encoding="utf-8")
+    told = output("catalog", "check", str(catalogue))
+    assert "1 composite, no faults" in told
+    assert told.count("is in no composite, nor left out with a reason") == 18
 
 
 def test_catalog_check_says_what_replaced_what_and_counts_a_folder(catalogue: Path, tmp_path: Path):

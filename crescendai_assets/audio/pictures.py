@@ -1,22 +1,20 @@
-"""Pictures of audio for a page: how long recordings are, and what a segment looks like. PNG, at most 40 kB each.
+"""Pictures of audio for a page: how long recordings are, and what a segment looks like. PNG.
 
-They are kept in Dagster's event log, hence the limit. Plots of models and results belong to `evaluation`.
+Plots of models and results belong to `evaluation`.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
+from crescendai_assets.lake.figures import BLUE, empty_figure, figure, plain, png
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-MAX_BYTES = 40_000
 _FFT, _HOP, _BANDS = 2048, 600, 96
 
 
@@ -29,22 +27,21 @@ def duration_histogram(seconds: Sequence[float], what: str) -> bytes:
     """
     import numpy as np
 
-    figure, axes = _figure(5.2, 2.2)
+    drawn, axes = figure(5.2, 2.2)
     minutes = np.asarray(seconds) / 60
-    axes.hist(minutes, bins=min(30, max(5, len(minutes) // 2)), color="#4c78a8", edgecolor="white", linewidth=0.5)
+    axes.hist(minutes, bins=min(30, max(5, len(minutes) // 2)), color=BLUE, edgecolor="white", linewidth=0.5)
     axes.set(xlabel=f"duration of {what}, min", ylabel="count")
-    axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return png(drawn)
 
 
 def mel_picture(audio: Audio, title: str) -> bytes:
     """Log-mel spectrogram of mono samples at 24 kHz."""
-    figure, axes = _figure(6.4, 2.4)
+    drawn, axes = figure(6.4, 2.4)
     mel = log_mel(audio)
     _show_mel(axes, mel, len(audio) / SAMPLE_RATE, float(mel.max()), SAMPLE_RATE)
     axes.set(xlabel="s", ylabel="Hz")
     axes.set_title(title, fontsize=8)
-    return _png(figure)
+    return png(drawn)
 
 
 def spectra_picture(clean: Audio, augmented: Audio, sample_rate: int, title: str) -> bytes:
@@ -60,14 +57,14 @@ def spectra_picture(clean: Audio, augmented: Audio, sample_rate: int, title: str
 
     mels = {"clean": log_mel(clean, sample_rate), "augmented": log_mel(augmented, sample_rate)}
     top = max(float(mel.max()) for mel in mels.values())
-    figure = _empty_figure(7.2, 3.4)
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.5, 1))
-    spectra = _plain(figure.add_subplot(grid[:, 1]))
+    drawn = empty_figure(7.2, 3.4)
+    grid = drawn.add_gridspec(2, 2, width_ratios=(1.5, 1))
+    spectra = plain(drawn.add_subplot(grid[:, 1]))
     spectra.yaxis.tick_right()
     spectra.yaxis.set_label_position("right")
     hertz = 700 * (10 ** (np.linspace(0, _mel(sample_rate / 2), _BANDS + 2)[1:-1] / 2595) - 1)
     for row, (name, mel) in enumerate(mels.items()):
-        axes = _plain(figure.add_subplot(grid[row, 0]))
+        axes = plain(drawn.add_subplot(grid[row, 0]))
         _show_mel(axes, mel, len(clean) / sample_rate, top, sample_rate)
         axes.set(ylabel=f"{name}, Hz", xlabel="s" if row else "")
         mean = 10 * np.log10(np.mean(10 ** (mel / 10), axis=1))
@@ -76,8 +73,8 @@ def spectra_picture(clean: Audio, augmented: Audio, sample_rate: int, title: str
     spectra.set(xlabel="Hz", ylabel="mean power, dB", xlim=(hertz[1], sample_rate / 2))
     spectra.grid(alpha=0.3, linewidth=0.5)
     spectra.legend(fontsize=7, frameon=False)
-    figure.suptitle(title, fontsize=8)
-    return _png(figure)
+    drawn.suptitle(title, fontsize=8)
+    return png(drawn)
 
 
 def log_mel(audio: Audio, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float64]:
@@ -117,35 +114,3 @@ def _show_mel(axes: Any, mel: NDArray[np.float64], seconds: float, top: float, s
     hertz = np.array([100, 300, 1000, 3000, 10000])
     hertz = hertz[hertz < sample_rate / 2]
     axes.set_yticks(_mel(hertz) / _mel(sample_rate / 2) * _BANDS, [f"{h:,}" for h in hertz])
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    figure = _empty_figure(width, height)
-    return figure, _plain(figure.subplots())
-
-
-def _empty_figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure  # not pyplot: no state shared between runs in one process
-
-    return Figure(figsize=(width, height), dpi=90, layout="constrained")
-
-
-def _plain(axes: Any) -> Any:
-    axes.tick_params(labelsize=7)
-    axes.xaxis.label.set_fontsize(8)
-    axes.yaxis.label.set_fontsize(8)
-    return axes
-
-
-def _png(figure: Figure) -> bytes:
-    from PIL import Image
-
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    image = Image.open(drawn).convert("RGB")
-    for colours in (128, 48, 16):
-        out = io.BytesIO()
-        image.quantize(colours).save(out, format="png", optimize=True)
-        if out.tell() <= MAX_BYTES:
-            break
-    return out.getvalue()

@@ -15,7 +15,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from crescendai_assets.bench import acquire, augment, decode, gpu, load, memory, pipeline, resolve, symbolic, ui
+from crescendai_assets.bench import (
+    acquire,
+    augment,
+    decode,
+    gpu,
+    load,
+    memory,
+    midi_corpus,
+    pipeline,
+    reference,
+    resolve,
+    symbolic,
+    ui,
+)
 from crescendai_assets.bench.measure import Figure
 
 MATTERS: dict[str, Callable[..., Iterator[Figure]]] = {
@@ -27,6 +40,8 @@ MATTERS: dict[str, Callable[..., Iterator[Figure]]] = {
     "memory": memory.measure,
     "pipeline": pipeline.measure,
     "symbolic": symbolic.measure,
+    "corpus": midi_corpus.measure,
+    "reference": reference.measure,
     "ui": ui.measure,
     "gpu": gpu.measure,
 }
@@ -81,7 +96,8 @@ def as_table(figures: Sequence[Figure]) -> Table:
     for figure in figures:
         measured = figure.skipped and f"skipped: {figure.skipped}"
         if figure.measured is not None:
-            measured = f"{figure.measured:.2f} x" if figure.unit == "x" else f"{figure.measured:.0f} {figure.unit}"
+            digits = {"x": 2, "MB": 0, "%": 1}[figure.unit]
+            measured = f"{figure.measured:.{digits}f} {figure.unit}"
         met = {True: "[green]yes", False: "[red]no", None: ""}[figure.met]
         table.add_row(figure.what, measured, str(figure.target or ""), met)
     return table

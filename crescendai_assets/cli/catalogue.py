@@ -14,6 +14,7 @@ from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.layout import Partition, open_lake
 
 if TYPE_CHECKING:
+    from crescendai_assets.labels.taxonomy import Taxonomy
     from crescendai_assets.sources.channels import Channels
     from crescendai_assets.sources.competitions import Competitions, Edition
 
@@ -37,16 +38,21 @@ def check(folder: Path | None) -> None:
     from crescendai_assets.sources.competitions import read_competitions
 
     folders = _folders(folder)
-    competitions, channels = read_competitions(folders), read_channels(folders)
+    competitions, channels, taxonomy = read_competitions(folders), read_channels(folders), _taxonomy(folders)
     _print_editions(competitions, folders[0])
     _print_channels(channels)
     for note in (*competitions.notes, *channels.notes):
         click.echo(note)
-    faults = [*competitions.faults, *channels.faults]
-    for fault in faults:
-        click.secho(fault.message, fg="red")
+    if not isinstance(taxonomy, str):
+        _print_taxonomy(taxonomy, folders[0])
+    faults = [fault.message for fault in (*competitions.faults, *channels.faults)]
+    faults += [taxonomy] if isinstance(taxonomy, str) else []
+    for message in faults:
+        click.secho(message, fg="red")
+    composites = 0 if isinstance(taxonomy, str) else len(taxonomy.composites)
     click.echo(
-        f"{len(competitions.editions)} editions, {len(channels.channels)} channels, {len(faults) or 'no'} "
+        f"{len(competitions.editions)} editions, {len(channels.channels)} channels, "
+        f"{composites or 'no'} composite{'' if composites == 1 else 's'}, {len(faults) or 'no'} "
         f"fault{'' if len(faults) == 1 else 's'} in {' and '.join(map(str, folders))}"
     )
     if faults:
@@ -107,6 +113,29 @@ def _print_channels(channels: Channels) -> None:
         words = f"one of {len(channel.include)}" if channel.include else ""
         add_row(table, channel.key, channel.category, where, most, lengths, words)
     print_table(table)
+
+
+def _taxonomy(folders: tuple[Path, ...]) -> Taxonomy | str:
+    """The taxonomy, or what is wrong with it."""
+    from crescendai_assets.labels.taxonomy import read_taxonomy
+
+    try:
+        return read_taxonomy(folders)
+    except SetupError as error:
+        return str(error)
+
+
+def _print_taxonomy(taxonomy: Taxonomy, shipped: Path) -> None:
+    from rich.table import Table
+
+    table = Table("composite", "low", "high", "dimensions", box=None, pad_edge=False)
+    for composite in taxonomy.composites:
+        add_row(table, composite.name, composite.low, composite.high, str(len(composite.parts)))
+    print_table(table)
+    if not taxonomy.path.is_relative_to(shipped):
+        click.echo(f"composites are those of {taxonomy.path}, not those shipped")
+    for name in taxonomy.forgotten:
+        click.echo(f"{taxonomy.path}: {name} is in no composite, nor left out with a reason")
 
 
 def _folder(path: Path) -> str:

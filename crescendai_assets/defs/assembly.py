@@ -7,15 +7,19 @@ import dagster as dg
 
 from crescendai_assets.defs import (
     competition,
+    composite_labels,
+    corpus_assets,
     jobs,
     maestro,
     maestro_checks,
     percepiano,
+    percepiano_embeddings,
     registration,
     retention,
     sensors,
     youtube,
 )
+from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.executors import gpu_executor
 from crescendai_assets.defs.resources import (
     AugmentationResource,
@@ -27,6 +31,7 @@ from crescendai_assets.defs.resources import (
     PercePianoResource,
     SegmentingResource,
 )
+from crescendai_assets.defs.symbolic_resources import AsapResource
 
 
 def default_resources() -> dict[str, Any]:
@@ -35,6 +40,8 @@ def default_resources() -> dict[str, Any]:
         "lake": LakeResource(),
         "maestro": MaestroResource(),
         "percepiano": PercePianoResource(),
+        "asap": AsapResource(),
+        "midi": MidiResource(),
         "catalogue": CatalogueResource(),
         "downloads": DownloadResource(),
         "augmentation": AugmentationResource(),
@@ -50,9 +57,17 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         resources: Replace the default ones of the same names.
     """
     return dg.Definitions(
-        assets=[*dg.load_assets_from_modules([percepiano, competition, maestro, youtube]), retention.published],
+        assets=[
+            *dg.load_assets_from_modules(
+                [percepiano, percepiano_embeddings, composite_labels, corpus_assets, competition, maestro, youtube]
+            ),
+            retention.published,
+        ],
         asset_checks=[
             *percepiano.CHECKS,
+            *corpus_assets.CHECKS,
+            *percepiano_embeddings.CHECKS,
+            *composite_labels.CHECKS,
             *competition.CHECKS,
             *maestro_checks.CHECKS,
             *youtube.CHECKS,

@@ -21,7 +21,7 @@ from crescendai_assets.sources.maestro import INHERITED, collect_year, publish_c
 from crescendai_assets.sources.works import merges
 from crescendai_assets.training.contrastive import compile_mapping, compile_metadata, spellings
 
-MERGES_SHOWN = 100
+ROWS_SHOWN = 100
 
 SHAPE = TierShape(
     name="maestro",
@@ -78,16 +78,17 @@ def metadata(lake: LakeResource, maestro: MaestroResource) -> dg.MaterializeResu
         )
 
 
-@dg.asset(**SHAPE.common, deps=[metadata, embeddings], kinds={"json"}, code_version="1", automation_condition=COMPILED)
-def contrastive_mapping(lake: LakeResource, encoder: EncoderResource) -> dg.MaterializeResult:
+@dg.asset(**SHAPE.common, deps=[metadata, embeddings], kinds={"json"}, code_version="2", automation_condition=COMPILED)
+def contrastive_mapping(lake: LakeResource, encoder: EncoderResource, maestro: MaestroResource) -> dg.MaterializeResult:
     """Works with two or more recordings and their segments: the positives of contrastive training.
 
-    Performer, split and `verified` stand beside it in `contrastive_recordings.jsonl`, so that a sampler can refuse
-    pairs by one performer and pairs across splits.
+    MIDI verifies that recordings of a work hold the same music; several pieces under one title become `<work_id>#1`,
+    `#2`. Performer, split and `verified` stand beside it in `contrastive_recordings.jsonl`, so that a sampler can
+    refuse pairs by one performer and pairs across splits.
     """
     with clear_errors():
-        tier = lake.tier(SHAPE.name, encoder.set_name())
-        report = compile_mapping(tier)
+        tier, source = lake.tier(SHAPE.name, encoder.set_name()), maestro.source()
+        report = compile_mapping(tier, source.folder if source else None)
         columns = ("recording_id", "work_id", "performer_id", "split", "segments", "verified")
         shown = Shown(CONTRASTIVE_RECORDINGS, tier.contrastive_recordings, columns)
         return _compiled(report, tier, shown, mapping=dg.MetadataValue.path(str(tier.contrastive_mapping)))
@@ -113,13 +114,13 @@ def _compiled(report: CompileReport, tier: Tier, shown: Shown, **more: Any) -> d
     facts = {
         "dagster/row_count": report.rows,
         "years": ", ".join(report.partitions) or "none",
-        **report.facts,
+        **{k: rows_table(v[:ROWS_SHOWN]) if isinstance(v, list) else v for k, v in report.facts.items()},
     }
     return dg.MaterializeResult(
         metadata={
             **facts,
             "titles_merged_count": len(spelled),
-            "titles_merged": rows_table(spelled[:MERGES_SHOWN]),
+            "titles_merged": rows_table(spelled[:ROWS_SHOWN]),
             **more,
             **shown.metadata(),
         },

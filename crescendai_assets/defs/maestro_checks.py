@@ -4,6 +4,7 @@ Verdicts come from the domain; here each is bound to its asset.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from crescendai_assets.defs import maestro
 from crescendai_assets.defs.checks import Subject, asset_check
@@ -16,6 +17,7 @@ from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.lake.verify import Outcome
 from crescendai_assets.sources.maestro import list_year
 from crescendai_assets.training.contrastive import (
+    check_same_music,
     check_splits,
     check_two_recordings,
     plan_mapping,
@@ -23,11 +25,17 @@ from crescendai_assets.training.contrastive import (
 )
 
 _ENCODED = frozenset({"lake", "encoder"})
+_WITH_MIDI = _ENCODED | {"maestro"}
 
 
 def _tier(subject: Subject) -> Tier:
     tier: Tier = subject.resources.lake.tier(SHAPE.name, subject.resources.encoder.set_name())
     return tier
+
+
+def _source_folder(subject: Subject) -> Path | None:
+    source = subject.resources.maestro.source()
+    return source.folder if source else None
 
 
 def _wanted_recordings(subject: Subject) -> Mapping[str, str]:
@@ -44,7 +52,7 @@ def _metadata_idempotent(subject: Subject) -> Outcome:
 
 def _mapping_idempotent(subject: Subject) -> Outcome:
     tier = _tier(subject)
-    planned = plan_mapping(tier)
+    planned = plan_mapping(tier, _source_folder(subject))
     return check_compiled(planned.digest, planned.digest_on_disk(tier), subject.last_run.data_version)
 
 
@@ -56,7 +64,7 @@ CHECKS = [
         "idempotent",
         _mapping_idempotent,
         description=IDEMPOTENT,
-        resources=_ENCODED,
+        resources=_WITH_MIDI,
     ),
     schema_check(maestro.metadata, MAESTRO_SEGMENTS, lambda s: _tier(s).metadata),
     schema_check(maestro.contrastive_mapping, CONTRASTIVE_RECORDINGS, lambda s: _tier(s).contrastive_recordings),
@@ -74,6 +82,14 @@ CHECKS = [
         lambda subject: check_two_recordings(_tier(subject)),
         description="Each work has two or more distinct recordings, and each segment named has an embedding.",
         resources=_ENCODED,
+        blocking=True,
+    ),
+    asset_check(
+        maestro.contrastive_mapping,
+        "verified_hold_the_same_music",
+        lambda subject: check_same_music(_tier(subject), _source_folder(subject)),
+        description="Any two verified recordings of a group hold the same music, by their MIDI.",
+        resources=_WITH_MIDI,
         blocking=True,
     ),
 ]

@@ -48,9 +48,9 @@ def materialized(report: StageReport, table: Shown, options: Options, **more: An
     metadata = {**more, **stage_metadata(report, options), **table.metadata()}
     if report.hopeless:
         first = next((f.message for f in report.failures if f.recording_id in report.plan.pending), "see the log")
+        of = f" of {report.partition}" if report.partition else ""
         raise dg.Failure(
-            f"{report.asset} of {report.partition}: all {len(report.plan.pending)} recordings failed; "
-            f"the first: {first}",
+            f"{report.asset}{of}: all {len(report.plan.pending)} recordings failed; the first: {first}",
             metadata=metadata,
             allow_retries=False,
         )
@@ -63,7 +63,7 @@ def stage_metadata(report: StageReport, options: Options) -> Metadata:
     metadata: Metadata = {
         "summary": report.summary(),
         **({"failures": failure_table(report.failures)} if report.failures else {}),
-        "dagster/partition_row_count": report.rows,
+        f"dagster/{'partition_' if report.partition else ''}row_count": report.rows,
         "new": len(plan.new),
         "stale": len(plan.stale),
         "skipped_up_to_date": len(plan.done),

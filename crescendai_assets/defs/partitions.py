@@ -12,5 +12,8 @@ EDITIONS = dg.DynamicPartitionsDefinition(name="competition")
 CHANNELS = dg.DynamicPartitionsDefinition(name="channel")
 """Channels, by the slug of their name; registered likewise."""
 
+MIDI_SOURCES = dg.DynamicPartitionsDefinition(name="midi_source")
+"""Sources of MIDI: four that are known, and every folder that the settings name; registered likewise."""
+
 # No asset has a backfill policy, which is Dagster's way of saying one run a partition, each with a partition key.
 # `BackfillPolicy.multi_run(1)` starts range runs of one key instead, and checks in those are told no partition.

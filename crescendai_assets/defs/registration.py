@@ -1,38 +1,59 @@
 """Partitions from the catalogue: a sensor that adds keys, and the jobs that do it, and take keys out, by command."""
 
+from collections.abc import Iterable
+
 import dagster as dg
 from pydantic import Field
 
+from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.metadata import clear_errors
-from crescendai_assets.defs.partitions import CHANNELS, EDITIONS
+from crescendai_assets.defs.partitions import CHANNELS, EDITIONS, MIDI_SOURCES
 from crescendai_assets.defs.resources import CatalogueResource
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.sources.registration import Registration, register_channels, register_competitions
+from crescendai_assets.sources.registration import (
+    Registration,
+    register_channels,
+    register_competitions,
+    register_sources,
+)
+from crescendai_assets.symbolic.corpus.listing import KNOWN
 
-KINDS = {"competition": EDITIONS, "channel": CHANNELS}
+KINDS = {"competition": EDITIONS, "channel": CHANNELS, "midi_source": MIDI_SOURCES}
 
 EVERY = 30
 
 
-def registrations(instance: dg.DagsterInstance, catalogue: CatalogueResource) -> list[Registration]:
-    """What the catalogue asks for, against what the instance knows."""
+def registrations(instance: dg.DagsterInstance, catalogue: CatalogueResource, midi: MidiResource) -> list[Registration]:
+    """What catalogue and settings ask for, against what the instance knows."""
     known = {kind: instance.get_dynamic_partitions(kind) for kind in KINDS}
     return [
         register_competitions(catalogue.competitions(), known["competition"]),
         register_channels(catalogue.channels(), known["channel"]),
+        _sources(midi, known["midi_source"]),
     ]
+
+
+def _sources(midi: MidiResource, registered: Iterable[str]) -> Registration:
+    try:
+        folders = midi.folders_by_name()
+    except SetupError as error:  # a slip in the setting may hide any of them: none counts as unlisted
+        return Registration("midi_source", tuple(sorted(set(KNOWN) - set(registered))), (), (str(error),), ())
+    return register_sources((*KNOWN, *folders), registered)
 
 
 @dg.sensor(
     name="registered_partitions",
     minimum_interval_seconds=EVERY,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Adds a partition for every valid edition and channel of the catalogue, and says what is not valid. "
+    description="Adds a partition for every valid edition and channel of the catalogue and for every source of MIDI, "
+    "and says what is not valid. "
     "Only reads files; keys whose file is gone stay until the job remove_unlisted_partitions takes them out.",
 )
-def registered_partitions(context: dg.SensorEvaluationContext, catalogue: CatalogueResource) -> dg.SensorResult:
+def registered_partitions(
+    context: dg.SensorEvaluationContext, catalogue: CatalogueResource, midi: MidiResource
+) -> dg.SensorResult:
     """Add what is new."""
-    found = registrations(context.instance, catalogue)
+    found = registrations(context.instance, catalogue, midi)
     for one in found:
         for line in (*one.faults, *one.notes):
             context.log.warning(line)
@@ -43,9 +64,9 @@ def registered_partitions(context: dg.SensorEvaluationContext, catalogue: Catalo
 
 
 @dg.op(name="register")
-def _register(context: dg.OpExecutionContext, catalogue: CatalogueResource) -> None:
+def _register(context: dg.OpExecutionContext, catalogue: CatalogueResource, midi: MidiResource) -> None:
     with clear_errors():
-        for one in registrations(context.instance, catalogue):
+        for one in registrations(context.instance, catalogue, midi):
             context.instance.add_dynamic_partitions(one.kind, list(one.new))
             context.log.info(one.summary())
 
@@ -57,9 +78,11 @@ class RemovalConfig(dg.Config):
 
 
 @dg.op(name="remove_unlisted")
-def _remove_unlisted(context: dg.OpExecutionContext, config: RemovalConfig, catalogue: CatalogueResource) -> None:
+def _remove_unlisted(
+    context: dg.OpExecutionContext, config: RemovalConfig, catalogue: CatalogueResource, midi: MidiResource
+) -> None:
     with clear_errors():
-        found = registrations(context.instance, catalogue)
+        found = registrations(context.instance, catalogue, midi)
         unlisted = {key for one in found for key in one.unlisted}
         if strange := sorted(set(config.keys) - unlisted):
             raise SetupError(f"{', '.join(strange)}: still in the catalogue, or no partition; nothing was removed")

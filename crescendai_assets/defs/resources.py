@@ -13,6 +13,7 @@ from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.embeddings.augmented import Augmentation, augmentation_from
 from crescendai_assets.embeddings.identity import spec_from
 from crescendai_assets.embeddings.muq import MuQEncoder
+from crescendai_assets.labels.taxonomy import Taxonomy, read_taxonomy
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.layout import Lake, Partition, Tier, open_lake
 from crescendai_assets.sources.catalogue_yaml import CATALOGUE_VARIABLE
@@ -21,6 +22,7 @@ from crescendai_assets.sources.competitions import Competitions, LocalFolder, ca
 from crescendai_assets.sources.download import Downloader, settings_from
 from crescendai_assets.sources.locate import AudioFiles
 from crescendai_assets.sources.maestro import FolderSource, ZipSource, maestro_source
+from crescendai_assets.sources.percepiano_clips import audio_folder
 
 
 class LakeResource(dg.ConfigurableResource):
@@ -87,7 +89,7 @@ class MaestroResource(dg.ConfigurableResource):
 
 
 class CatalogueResource(dg.ConfigurableResource):
-    """Which competitions and channels there are: the shipped catalogue, and the user's own beside it."""
+    """Which competitions, channels and composites there are: the shipped catalogue, and the user's own beside it."""
 
     folder: str = ""
     """The user's catalogue; empty for `$CRESCENDAI_CATALOG`."""
@@ -99,6 +101,14 @@ class CatalogueResource(dg.ConfigurableResource):
     def channels(self) -> Channels:
         """Channels in catalogue order, and faults of their entries."""
         return read_channels(self._folders())
+
+    def taxonomy(self) -> Taxonomy:
+        """What composite labels are made of.
+
+        Raises:
+            SetupError: The file has faults; each is named with its line.
+        """
+        return read_taxonomy(self._folders())
 
     def audio(self, partition: Partition) -> AudioFiles:
         """Where recordings of an edition or channel are decoded from."""
@@ -179,6 +189,9 @@ class PercePianoResource(dg.ConfigurableResource):
     """A folder with `total_2rounds.csv` and, if at hand, the segments' `midi/`; empty for `$PERCEPIANO_DIR`."""
     folds: str = ""
     """A JSON file of published folds to compare with; empty for `$PERCEPIANO_FOLDS`, else none."""
+    audio: str = ""
+    """A folder with the clips' audio, `<segment>.wav` or of another kind, read in place; empty for `$PERCEPIANO_AUDIO`,
+    else `audio/` of the folder, if it is there."""
 
     def ratings_csv(self) -> Path:
         """The raw ratings.
@@ -197,6 +210,18 @@ class PercePianoResource(dg.ConfigurableResource):
         """Published folds, None when none are given."""
         text = self.folds or os.environ.get("PERCEPIANO_FOLDS", "")
         return Path(text).expanduser() if text else None
+
+    def audio_folder(self) -> Path | None:
+        """The clips' audio, None where it is not at hand.
+
+        Raises:
+            SetupError: A folder is set and is not there.
+        """
+        return audio_folder(self.audio, self.folder)
+
+    def clips(self, partition: Partition) -> AudioFiles:
+        """Where clips are decoded from."""
+        return AudioFiles(partition.tier, self.audio_folder())
 
     def _root(self) -> Path:
         text = self.folder or os.environ.get("PERCEPIANO_DIR", "")

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from crescendai_assets.defs import competition, maestro, youtube
+from crescendai_assets.defs import competition, composite_labels, maestro, percepiano_embeddings, youtube
 from crescendai_assets.defs.checks import LastRun, Subject, asset_check
 from crescendai_assets.defs.metadata import clear_errors, rows_table
 from crescendai_assets.defs.resources import LakeResource
@@ -134,6 +134,8 @@ class PublishConfig(dg.Config):
         competition.embeddings,
         maestro.embeddings,
         youtube.embeddings,
+        percepiano_embeddings.embeddings,
+        composite_labels.labels,
     ],
 )
 def published(context: dg.AssetExecutionContext, config: PublishConfig, lake: LakeResource) -> dg.MaterializeResult:

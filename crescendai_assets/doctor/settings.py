@@ -20,6 +20,7 @@ from crescendai_assets.doctor.encoder import DEFAULT_CHECKPOINT
 from crescendai_assets.doctor.finding import Finding
 from crescendai_assets.doctor.publishing import VARIABLE as PUBLISH_VARIABLE
 from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.sources.in_place import audio_files
 
 if TYPE_CHECKING:
     from crescendai_assets.sources.citations import Source
@@ -34,6 +35,10 @@ VARIABLES = (
     "MAESTRO_PERFORMERS",
     "PERCEPIANO_DIR",
     "PERCEPIANO_FOLDS",
+    "PERCEPIANO_AUDIO",
+    "ASAP_DIR",
+    "ATEPP_DIR",
+    "CRESCENDAI_MIDI_FOLDERS",
     "CRESCENDAI_MUQ_CHECKPOINT",
     "CRESCENDAI_MUQ_REVISION",
     "CRESCENDAI_EMBEDDING_SET",
@@ -53,6 +58,7 @@ def check_environment(environ: Mapping[str, str]) -> list[Finding]:
         check_dagster_home(environ.get("DAGSTER_HOME", "")),
         check_data(environ.get("CRESCENDAI_DATA", "")),
         *check_maestro(environ.get("MAESTRO_DIR", ""), environ.get("MAESTRO_ZIP", "")),
+        *check_percepiano(environ.get("PERCEPIANO_DIR", ""), environ.get("PERCEPIANO_AUDIO", "")),
         check_checkpoint_name(environ.get("CRESCENDAI_MUQ_CHECKPOINT", "")),
         check_executor(environ.get("CRESCENDAI_EXECUTOR", "")),
         *check_misspelt(environ),
@@ -163,6 +169,35 @@ def _check_maestro_archive(archive: str) -> Finding:
     return Finding(name, "ok", str(file))
 
 
+def check_percepiano(folder: str, audio: str) -> list[Finding]:
+    """Where PercePiano's ratings and the rated clips' audio are; nothing to say where neither is set."""
+    findings = []
+    if folder:
+        root, table = Path(folder).expanduser(), "total_2rounds.csv"
+        if (root / table).is_file():
+            findings.append(Finding("PERCEPIANO_DIR", "ok", f"{root} ({table}{_clips_beside(root, audio)})"))
+        else:
+            advice = "Set it to a folder of PercePiano that holds that file."
+            findings.append(Finding("PERCEPIANO_DIR", "missing", f"{root} holds no {table}", advice))
+    if audio:
+        findings.append(_check_clips(Path(audio).expanduser()))
+    return findings
+
+
+def _clips_beside(root: Path, audio: str) -> str:
+    beside = root / "audio"
+    return f"; {len(audio_files(beside))} files in audio/" if beside.is_dir() and not audio else ""
+
+
+def _check_clips(folder: Path) -> Finding:
+    name, advice = "PERCEPIANO_AUDIO", "Set it to a folder of clips, such as Schubert_D960_mv2_8bars_1_05.wav."
+    if not folder.is_dir():
+        return Finding(name, "missing", f"{folder} is not a folder that exists", advice)
+    if files := len(audio_files(folder)):
+        return Finding(name, "ok", f"{folder} ({files} files)")
+    return Finding(name, "missing", f"{folder} holds no audio files", advice)
+
+
 def check_checkpoint_name(value: str) -> Finding:
     """Whether the checkpoint is named by a folder or a hub id; whether it is there is another finding."""
     name = "CRESCENDAI_MUQ_CHECKPOINT"
@@ -196,7 +231,7 @@ def check_misspelt(environ: Mapping[str, str]) -> list[Finding]:
     """Variables that look like one of ours but are read by nobody."""
     findings = []
     for name in sorted(environ):
-        if name in VARIABLES or not name.startswith(("CRESC", "MAESTRO_", "DAGSTER_H")):
+        if name in VARIABLES or not name.startswith(("CRESC", "MAESTRO_", "PERCEP", "DAGSTER_H")):
             continue
         close = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.9)
         if close:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
 from crescendai_assets.embeddings.store import embedding_path, write_embedding
 from crescendai_assets.lake.fingerprints import digest_lines, fingerprint
-from crescendai_assets.lake.layout import Partition
+from crescendai_assets.lake.layout import UNPARTITIONED, Partition
 from crescendai_assets.lake.schemas import EMBEDDINGS
 from crescendai_assets.lake.stage import StageRun
 from crescendai_assets.lake.tables import Row, Table, by_recording, read_rows
@@ -59,10 +59,19 @@ CLEAN = Product("embeddings", EMBEDDINGS)
 def wanted_embeddings(partition: Partition, identity: EncoderIdentity, product: Product = CLEAN) -> dict[str, str]:
     """Recording id -> digest of the ids and fingerprints its embeddings should have."""
     encoder = identity.digest
-    return {
+    wanted = {
         recording_id: digest_lines(f"{row['segment_id']} {product.fingerprint(row, encoder)}" for row in rows)
         for recording_id, rows in by_recording(read_rows(partition.stage("segments").table))
     }
+    return wanted | imported_clips(partition)
+
+
+def imported_clips(partition: Partition) -> dict[str, str]:
+    """Rated clip -> digest of the embedding it was imported with; only another import can make it stale."""
+    if partition.tier.name not in UNPARTITIONED:
+        return {}
+    rows = (row for row in CLEAN.rows(partition) if row.get("imported"))
+    return {row["recording_id"]: digest_lines([f"{row['segment_id']} {row['fingerprint']}"]) for row in rows}
 
 
 def committed_embeddings(partition: Partition, product: Product = CLEAN) -> dict[str, str]:
@@ -145,7 +154,7 @@ def pruner(partition: Partition, product: Product = CLEAN) -> Callable[[str], No
 
     def drop(recording_id: str) -> None:
         for name in removable():
-            if re.fullmatch(re.escape(recording_id) + r"_seg\d+\.pt", name):
+            if re.fullmatch(re.escape(recording_id) + r"(_seg\d+)?\.pt", name):
                 (folder / name).unlink(missing_ok=True)
 
     return drop

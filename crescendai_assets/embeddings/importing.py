@@ -6,6 +6,7 @@ They are checked against the contract and committed like any others. Who made th
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from crescendai_assets.embeddings.folder import (
     clear_way,
     committed_embeddings,
     drop_orphans,
+    files_in,
     pruner,
     segments_of,
     wanted_embeddings,
@@ -25,6 +27,7 @@ from crescendai_assets.embeddings.identity import TEMPORAL_POOL, EncoderIdentity
 from crescendai_assets.embeddings.muq import frames_of, pooled_frames
 from crescendai_assets.embeddings.store import read_embedding, refuse_unfit
 from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.files import sha256_file
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.schemas import EMBEDDINGS
 from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
@@ -86,7 +89,7 @@ def import_partition(
     Raises:
         SetupError: The source is neither, or the folder belongs to another encoder.
     """
-    tensors = _Tensors(source)
+    tensors = Tensors(source)
     folder = partition.embedding_folder
 
     def wanted() -> dict[str, str]:
@@ -127,7 +130,7 @@ def import_partition(
     )
 
 
-class _Tensors:
+class Tensors:
     """Tensors by key, from a folder or one file (memory-mapped: it may be larger than memory)."""
 
     def __init__(self, source: Path) -> None:
@@ -136,7 +139,38 @@ class _Tensors:
         if self._folder is None:
             self._loaded = _load_mapping(source)
 
+    def names(self) -> list[str]:
+        """Keys there are, sorted."""
+        if self._folder:
+            return sorted(name.removesuffix(".pt") for name in files_in(self._folder))
+        return sorted(key for key in self._loaded if isinstance(key, str))
+
+    def content(self, key: str) -> str:
+        """SHA-256 of what stands under a key: of its file, or of its values in the one file.
+
+        Raises:
+            RecordingError: It cannot be read.
+        """
+        import torch
+
+        if self._folder:
+            path = self._folder / f"{key}.pt"
+            try:
+                return sha256_file(path)
+            except OSError as error:
+                raise RecordingError(f"{path}: cannot be read ({error.strerror}); see to it", "retry") from error
+        found = self._loaded[key]
+        digest = hashlib.sha256(f"{type(found).__name__} {tuple(getattr(found, 'shape', ()))}".encode())
+        if isinstance(found, torch.Tensor) and found.layout == torch.strided:
+            digest.update(found.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
     def get(self, key: str) -> Tensor:
+        """The tensor under a key.
+
+        Raises:
+            RecordingError: There is none, or something else.
+        """
         if self._folder:
             path = self._folder / f"{key}.pt"
             found: Any = _read(path) if path.is_file() else None

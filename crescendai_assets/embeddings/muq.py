@@ -44,8 +44,19 @@ def frames_of(n_samples: int) -> int:
 
 
 def pooled_frames(n_samples: int, temporal_pool: int = TEMPORAL_POOL) -> int:
-    """Rows of a stored embedding; frames that do not fill a pool are left out (750 // 8 = 93)."""
-    return frames_of(n_samples) // temporal_pool
+    """Rows of a stored embedding; of each piece of 30 s, frames that fill no pool are left out (750 // 8 = 93)."""
+    whole, rest = divmod(n_samples, SEGMENT_SAMPLES)
+    return whole * (frames_of(SEGMENT_SAMPLES) // temporal_pool) + frames_of(rest) // temporal_pool
+
+
+def pieces_of(n_samples: int, temporal_pool: int = TEMPORAL_POOL) -> list[tuple[int, int]]:
+    """Start and stop of the pieces of 30 s that sound of any length is encoded in, in samples.
+
+    A rest too short for one pooled frame is left out.
+    """
+    starts = range(0, n_samples, SEGMENT_SAMPLES)
+    pieces = ((start, min(start + SEGMENT_SAMPLES, n_samples)) for start in starts)
+    return [(start, stop) for start, stop in pieces if pooled_frames(stop - start, temporal_pool)]
 
 
 class MuQEncoder:
@@ -276,9 +287,7 @@ class MuQExtractor:
     def _extract(self, samples: Audio) -> Tensor:
         import torch
 
-        pool = self.identity.temporal_pool
-        pieces = [samples[i : i + SEGMENT_SAMPLES] for i in range(0, len(samples), SEGMENT_SAMPLES)]
-        pieces = [p for p in pieces if pooled_frames(len(p), pool)]
+        pieces = [samples[start:stop] for start, stop in pieces_of(len(samples), self.identity.temporal_pool)]
         if not pieces:
             raise ValueError(f"{len(samples) / SAMPLE_RATE:.2f} s of audio is too short for one pooled frame")
         size = self.encoder.batch_size

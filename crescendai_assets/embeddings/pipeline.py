@@ -32,6 +32,7 @@ from crescendai_assets.embeddings.folder import (
     write_embeddings,
 )
 from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder, read_identity
+from crescendai_assets.embeddings.muq import pieces_of, pooled_frames
 from crescendai_assets.embeddings.store import refuse_unfit
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import clear_temporary
@@ -71,11 +72,23 @@ class _Job:
     recording_id: str
     rows: list[Row]
     embeddings: dict[str, tuple[Tensor, Row]] = field(default_factory=dict)
+    parts: dict[str, list[Tensor]] = field(default_factory=dict)
     failed: bool = False
 
     @property
     def seconds(self) -> float:
         return float(sum(row["n_valid"] for row in self.rows)) / SAMPLE_RATE
+
+    def joined(self, row: Row, part: Tensor, pool: int) -> Tensor | None:
+        """The embedding of a segment once all of its pieces are there; they come in order, from one decoder."""
+        import torch
+
+        parts = self.parts.setdefault(row["segment_id"], [])
+        parts.append(part)
+        if len(parts) < len(pieces_of(row["n_valid"], pool)):
+            return None
+        self.parts.pop(row["segment_id"], None)  # a decoder that failed meanwhile has cleared them
+        return torch.cat(parts) if len(parts) > 1 else part
 
 
 _Piece = tuple[_Job, Row, Audio, Row]
@@ -125,8 +138,9 @@ def embed_partition(
         recordings = {r["recording_id"]: r for r in read_rows(partition.stage("recordings").table)}
         before = segments_of(partition, run.plan.stale, product)
 
-        def pieces(worker: GuardedProcess, job: _Job) -> Iterator[tuple[Audio, Row]]:
-            return sounds(worker, audio.path(recordings[job.recording_id]), job.rows)
+        def pieces(worker: GuardedProcess, job: _Job) -> Iterator[_Piece]:
+            segments = sounds(worker, audio.path(recordings[job.recording_id]), job.rows)
+            return _in_pieces(job, segments, encoder.identity.temporal_pool)
 
         def keep(job: _Job) -> None:
             clear_way(run, folder, job.recording_id, before, {row["segment_id"] for row in job.rows})
@@ -138,6 +152,7 @@ def embed_partition(
             if not job.failed:
                 job.failed = True
                 job.embeddings.clear()
+                job.parts.clear()
                 run.fail(job.recording_id, error)
 
         jobs = _jobs(partition, set(run.plan.pending))
@@ -203,6 +218,18 @@ def _jobs(partition: Partition, pending: set[str]) -> Iterator[_Job]:
             yield _Job(recording_id, rows)
 
 
+def _in_pieces(job: _Job, segments: Iterator[tuple[Audio, Row]], pool: int) -> Iterator[_Piece]:
+    """Segments as the encoder takes them: 30 s at most. A segment is one piece; only rated clips are longer."""
+    for row, (samples, more) in zip(job.rows, segments, strict=True):
+        bounds = pieces_of(row["n_valid"], pool)
+        if not bounds:
+            raise RecordingError(
+                f"{row['segment_id']}: {row['n_valid'] / SAMPLE_RATE:.2f} s is too short for one frame pooled by {pool}"
+            )
+        for start, stop in bounds:
+            yield job, row, samples[start:stop], more
+
+
 def _encode_all(
     feeder: _Feeder,
     encoder: Encoder,
@@ -214,18 +241,13 @@ def _encode_all(
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="write") as writers:
 
         def finish(pieces: list[_Piece], results: list[Tensor]) -> None:
-            from crescendai_assets.embeddings.muq import pooled_frames
-
+            pool = encoder.identity.temporal_pool
             for (job, row, _, more), result in zip(pieces, results, strict=True):
-                if job.failed:
+                embedding = None if job.failed else job.joined(row, result.cpu(), pool)
+                if embedding is None:
                     continue
-                embedding = result.cpu()
                 try:
-                    refuse_unfit(
-                        embedding,
-                        pooled_frames(row["n_valid"], encoder.identity.temporal_pool),
-                        row["segment_id"],
-                    )
+                    refuse_unfit(embedding, pooled_frames(row["n_valid"], pool), row["segment_id"])
                 except RecordingError as error:
                     refuse(job, error)
                     continue
@@ -253,7 +275,7 @@ class _Feeder:
     def __init__(
         self,
         jobs: Iterator[_Job],
-        pieces: Callable[[GuardedProcess, _Job], Iterator[tuple[Audio, Row]]],
+        pieces: Callable[[GuardedProcess, _Job], Iterator[_Piece]],
         refuse: Callable[[_Job, RecordingError], None],
         workers: int,
         room: int,
@@ -309,8 +331,8 @@ class _Feeder:
 
     def _decode(self, worker: GuardedProcess, job: _Job) -> None:
         try:
-            for row, (samples, more) in zip(job.rows, self._pieces(worker, job), strict=True):
-                if job.failed or not self._put((job, row, samples, more)):
+            for piece in self._pieces(worker, job):
+                if job.failed or not self._put(piece):
                     return
         except RecordingError as error:
             self._refuse(job, error)

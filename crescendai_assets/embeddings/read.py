@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from crescendai_assets.embeddings.folder import embedded_segments
+from crescendai_assets.embeddings.clips import embedded_clips
+from crescendai_assets.embeddings.folder import CLEAN, embedded_segments
 from crescendai_assets.embeddings.store import WIDTH, embedding_path, read_embedding
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.layout import Partition, open_lake
-from crescendai_assets.lake.tables import Row
+from crescendai_assets.lake.layout import UNPARTITIONED, Partition, open_lake
+from crescendai_assets.lake.tables import Row, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +88,12 @@ def load_tier(
 
 
 def _embedded(partition: Partition) -> Iterator[Row]:
-    for row, made in embedded_segments(partition):
+    if partition.tier.name in UNPARTITIONED:  # rows of the names; where these were not made yet, bare ids
+        segments = list(read_rows(partition.tier.metadata))
+        named = segments or [{"segment_id": row["segment_id"]} for row in CLEAN.rows(partition)]
+        found, where = embedded_clips(partition, named), {}
+    else:
+        found, where = embedded_segments(partition), {"partition": partition.key}
+    for row, made in found:
         if made:
-            yield {**row, "partition": partition.key, "frames": made["frames"], "embedding_sha256": made["sha256"]}
+            yield {**row, **where, "frames": made["frames"], "embedding_sha256": made["sha256"]}

@@ -19,6 +19,7 @@ from crescendai_assets.labels.percepiano import Labels, read_labels
 from crescendai_assets.labels.reliability import Counting, judgements, or_none
 from crescendai_assets.labels.schemas import COMPOSITES
 from crescendai_assets.labels.taxonomy import Taxonomy
+from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.tables import Row, read_rows
@@ -28,6 +29,7 @@ REDUNDANT, UNRELIABLE = 0.9, 0.6
 """Above this |r| two composites say the same; below this reliability one says little."""
 
 _DIGITS = 12
+_ROOM = 1e-9  # what rounding may add to the ends of the scale
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,37 @@ class PlannedComposites:
     @property
     def facts(self) -> Mapping[str, object]:
         """How many, and how much of the 19 dimensions they cover."""
-        return {
-            "composites": ", ".join(self.taxonomy.names),
-            "segments": len(self.labels),
-            "dimensions_used": len(self.taxonomy.used),
-            "dimensions_left_out": len(self.taxonomy.left_out),
-            "dimensions_forgotten": ", ".join(self.taxonomy.forgotten),
-            "taxonomy_version": self.taxonomy.version,
-            "taxonomy": str(self.taxonomy.path),
+        return {"segments": len(self.labels), **taxonomy_facts(self.taxonomy)}
+
+
+def taxonomy_facts(taxonomy: Taxonomy) -> Mapping[str, object]:
+    """Which composites there are, and how much of the 19 dimensions they cover."""
+    return {
+        "composites": ", ".join(taxonomy.names),
+        "dimensions_used": len(taxonomy.used),
+        "coverage": round(len(taxonomy.used) / len(NAMES), 3),
+        "dimensions_left_out": len(taxonomy.left_out),
+        "dimensions_forgotten": ", ".join(taxonomy.forgotten),
+        "taxonomy_version": taxonomy.version,
+        "taxonomy": str(taxonomy.path),
+    }
+
+
+def polarity(taxonomy: Taxonomy) -> list[Row]:
+    """What a high value of each composite means, in words, and what makes it high; a row a part."""
+    return [
+        {
+            "composite": composite.name,
+            "low_means": composite.low,
+            "high_means": composite.high,
+            "made_higher_by": f"{part.dimension.aspect}: {part.high}",
+            "dimension": part.dimension.name,
+            "weight": part.weight,
+            "reason": part.reason,
         }
+        for composite in taxonomy.composites
+        for part in composite.parts
+    ]
 
 
 def composite_values(values: Floats, taxonomy: Taxonomy) -> Floats:
@@ -104,11 +128,28 @@ def plan_composites(files: LabelFiles, taxonomy: Taxonomy) -> PlannedComposites:
     return PlannedComposites(taxonomy, rounded, validate(rounded, list(read_rows(files.ratings)), taxonomy))
 
 
+def taxonomy_digest(taxonomy: Taxonomy | CompositeFiles) -> str:
+    """Content hash of a taxonomy, or of the `taxonomy.json` that is on disk."""
+    if isinstance(taxonomy, CompositeFiles):
+        return fingerprint(json.loads(taxonomy.taxonomy.read_text(encoding="utf-8")))
+    return fingerprint(taxonomy.document)
+
+
+def write_taxonomy(out: CompositeFiles, taxonomy: Taxonomy) -> None:
+    """Write `taxonomy.json`."""
+    write_atomic(out.taxonomy, taxonomy.encoded)
+
+
 def write_composites(files: LabelFiles, out: CompositeFiles, taxonomy: Taxonomy) -> PlannedComposites:
-    """Write `taxonomy.json`, `labels.json` and `validation.jsonl`."""
+    """Write `labels.json` and `validation.jsonl`.
+
+    Raises:
+        SetupError: `taxonomy.json` is of another taxonomy, so that it would tell other columns than there are.
+    """
+    if not out.taxonomy.exists() or out.taxonomy.read_bytes() != taxonomy.encoded:
+        raise SetupError(f"{out.taxonomy}: is not of {taxonomy.path} as it is now; materialize the taxonomy first")
     planned = plan_composites(files, taxonomy)
     COMPOSITES.write(out.validation, planned.validation)
-    write_atomic(out.taxonomy, taxonomy.encoded)
     lines = (f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(row)}" for key, row in planned.labels.items())
     write_atomic(out.labels, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
     return planned
@@ -162,6 +203,59 @@ def check_composites(planned: PlannedComposites) -> Outcome:
             )
     good = f"{len(planned.validation)} composites, each reliable and none another's double"
     return outcome(faults, good, "doubts about composites", planned.facts, warn=True)
+
+
+def check_values(files: LabelFiles, out: CompositeFiles) -> Outcome:
+    """Every rated segment has as many composites as the taxonomy names, each on the scale.
+
+    Args:
+        files: The labels that composites are made of.
+        out: Composites as they are on disk.
+    """
+    names = [one["name"] for one in json.loads(out.taxonomy.read_text(encoding="utf-8"))["composites"]]
+    labels: Labels = json.loads(out.labels.read_text(encoding="utf-8"))
+    rated = read_labels(files)
+    faults: list[Row] = [{"id": key, "fault": "has no composites"} for key in sorted(rated.keys() - labels.keys())]
+    faults += [{"id": key, "fault": "is not rated"} for key in sorted(labels.keys() - rated.keys())]
+    for key, values in labels.items():
+        if len(values) != len(names):
+            faults.append({"id": key, "fault": f"{len(values)} values, the taxonomy names {len(names)} composites"})
+            continue
+        off = [name for name, v in zip(names, values, strict=True) if not LOWEST - _ROOM <= v <= HIGHEST + _ROOM]
+        faults += [{"id": key, "fault": f"{name} is not on the scale"} for name in off]  # nor is NaN
+    facts = {"segments": len(labels), "composites": len(names)}
+    return outcome(faults, f"{len(labels)} segments, {len(names)} composites each", "composites are not sound", facts)
+
+
+def redundancy(planned: PlannedComposites) -> list[Row]:
+    """How far composites say the same: |r| of each with each, a row a composite."""
+    import numpy as np
+
+    names = planned.taxonomy.names
+    correlation = np.abs(np.atleast_2d(np.corrcoef(np.array(list(planned.labels.values())).T)))
+    return [
+        {"composite": name, **{other: or_none(float(r)) for other, r in zip(names, row, strict=True)}}
+        for name, row in zip(names, correlation, strict=True)
+    ]
+
+
+def in_words(planned: PlannedComposites) -> list[Row]:
+    """What each composite means, what it is made of, and how far it can be trusted; a row a composite."""
+    measured = {row["composite"]: row for row in planned.validation}
+    return [
+        {
+            "composite": composite.name,
+            "low_means": composite.low,
+            "high_means": composite.high,
+            "made_of": "; ".join(f"{p.dimension.name} {p.weight:+g}, high is {p.high}" for p in composite.parts),
+            "reliability_by_rater": measured[composite.name]["icc_mean_by_rater"],
+            "reliability_as_published": measured[composite.name]["icc_mean"],
+            "one_rater": measured[composite.name]["icc_one"],
+            "goes_most_with": measured[composite.name]["nearest"],
+            "r": measured[composite.name]["nearest_r"],
+        }
+        for composite in planned.taxonomy.composites
+    ]
 
 
 def _agreement(ratings: list[Row], counting: Counting, taxonomy: Taxonomy) -> list[Icc]:

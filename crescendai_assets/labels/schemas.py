@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crescendai_assets.labels.dimensions import NAMES
+from crescendai_assets.labels.pseudo_scale import LABELS
 from crescendai_assets.lake.tables import Table
 
 _TEXT = {"type": "string"}
@@ -124,5 +125,35 @@ COMPOSITES = Table(
         nearest_r=_SHARE,
         mean=_SHARE,
         sd=_SHARE,
+    ),
+)
+
+_MARK = {"type": ["number", "null"], "minimum": 0, "maximum": 100}
+_SECONDS = {"type": "number", "minimum": 0}
+
+PSEUDO_LABELS = Table(
+    "pseudo-labels",
+    "id",
+    _row(
+        id=_FILLED,
+        recording_id=_FILLED,
+        audio_path={"type": ["string", "null"]},  # both below the dataset's folder
+        midi_path=_FILLED,
+        start_time=_SECONDS,
+        end_time=_SECONDS,
+        labels={
+            "type": "object",
+            "required": list(LABELS),
+            "properties": dict.fromkeys(LABELS, _MARK),
+            "additionalProperties": False,
+        },
+        composer=_TEXT,
+        title=_TEXT,
+        performer_id=_FILLED,
+        matched=_COUNT,
+        insertions=_COUNT,
+        deletions=_COUNT,
+        alignment={"enum": ["given", "computed", "replaced"]},  # the given one could not be used
+        fingerprint=_FILLED,
     ),
 )

@@ -22,6 +22,12 @@ CACHES = {
 }
 """Tier -> folder of its cache under the root."""
 
+COMPOSITE_LABELS = "composite_labels"
+"""Folder of labels in a teacher's words, beside the caches."""
+
+UNPARTITIONED = {"percepiano"}
+"""Tiers that are one partition, whose key is empty and whose folder is the cache itself."""
+
 SHARED_EMBEDDINGS = {"percepiano", "maestro", "youtube"}
 """Tiers whose embeddings lie in one folder for all partitions; a competition edition has its own."""
 
@@ -29,6 +35,9 @@ SHARED_AUDIO = {"youtube"}
 """Tiers whose working copies lie in one folder for all partitions: a video may move from one channel to another."""
 
 _TABLES = {"recordings": "recordings.jsonl", "segments": "metadata.jsonl"}
+
+_CLIPS = {"recordings": "clips", "segments": "clips"}
+"""A tier without partitions is rated clips: each is recording and segment in one, and has one row for both."""
 
 _OF_A_SET = {"embeddings", "augmented_pairs", "ordinal", "ordinal_across_rounds"}
 """Assets that follow from embeddings, so that each named set of them has its own."""
@@ -47,7 +56,7 @@ class StageFiles:
 
 @dataclass(frozen=True)
 class Partition:
-    """One edition, year or channel of a tier."""
+    """One edition, year or channel of a tier; of a tier without partitions the whole, under an empty key."""
 
     tier: Tier
     key: str
@@ -84,6 +93,8 @@ class Partition:
 
     def stage(self, asset: str) -> StageFiles:
         """The files of one asset, such as `recordings`, `segments` or `embeddings`."""
+        if self.tier.name in UNPARTITIONED:
+            asset = _CLIPS.get(asset, asset)
         if asset in _OF_A_SET:
             asset += self.tier.set_suffix
         return StageFiles(
@@ -128,14 +139,24 @@ class Tier:
         """Recordings behind the mapping, with performer and split."""
         return self.folder / f"contrastive_recordings{self.set_suffix}.jsonl"
 
-    def partition(self, key: str) -> Partition:
-        """The partition of that key, whether it exists or not."""
-        return Partition(self, checked_id(key))
+    def partition(self, key: str = "") -> Partition:
+        """The partition of that key, whether it exists or not; of an unpartitioned tier the whole of it.
+
+        Raises:
+            SetupError: The key is no name of a folder, or the tier has no partitions.
+        """
+        if self.name not in UNPARTITIONED:
+            return Partition(self, checked_id(key))
+        if key:
+            raise SetupError(f"{self.name} has no partitions, so there is no {key!r}; leave the partition out")
+        return Partition(self, "")
 
     def partitions(self, asset: str = "recordings") -> list[Partition]:
         """The partitions whose table of `asset` exists, by key."""
         if not self.folder.is_dir():
             return []
+        if self.name in UNPARTITIONED:
+            return [self.partition()] if self.partition().stage(asset).table.exists() else []
         keys = sorted(p.name for p in self.folder.iterdir() if p.is_dir() and not p.name.startswith((".", "muq_")))
         return [p for p in map(self.partition, keys) if p.stage(asset).table.exists()]
 

@@ -1,8 +1,9 @@
 """What may leave the lake: embeddings and tables do, audio stays, because only its owner may give it away.
 
-What leaves is allowed by name and place, never merely "not forbidden": tables and documents directly in a cache or in
-a partition, the `.pt` files that their rows name, and the identity of their encoder. Failure ledgers stay, because
-their messages quote folders of this machine; a document that names such a folder, or holds cookies, stays too.
+What leaves is allowed by name and place, never merely "not forbidden": tables and documents directly in a cache, in a
+partition or among composite labels, the `.pt` files that their rows name, and the identity of their encoder. Failure
+ledgers stay, because their messages quote folders of this machine; a document that names such a folder, or holds
+cookies, stays too.
 
 Here: the plan, and the manifest that lists it at the address. Not here: sending and comparing (`publishing`).
 """
@@ -20,10 +21,12 @@ from pathlib import Path
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import MAX_ID_BYTES, checked_id
-from crescendai_assets.lake.layout import CACHES, Lake, Partition, Tier
+from crescendai_assets.lake.layout import CACHES, COMPOSITE_LABELS, Lake, Partition, Tier
 from crescendai_assets.lake.tables import Table, read_rows
 
 MANIFEST_FILE = "manifest.jsonl"
+
+_FOLDERS = (*CACHES.values(), COMPOSITE_LABELS)
 
 MANIFEST = Table(
     "published files",
@@ -32,8 +35,8 @@ MANIFEST = Table(
         "type": "object",
         "required": ["path", "bytes", "sha256"],
         "properties": {
-            # in a cache, and no part begins with a dot: pruning removes what stands here
-            "path": {"type": "string", "pattern": rf"^(?:{'|'.join(CACHES.values())})(?:/[^/.][^/]*)+$"},
+            # in a cache or beside them, and no part begins with a dot: pruning removes what stands here
+            "path": {"type": "string", "pattern": rf"^(?:{'|'.join(_FOLDERS)})(?:/[^/.][^/]*)+$"},
             "bytes": {"type": "integer", "minimum": 0},
             "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         },
@@ -46,7 +49,7 @@ _DOCUMENT = re.compile(
     r"(?!.*(?i:cookie|credential|password|secret))(?!.*\.info\.|discovered\.)[a-z0-9][a-z0-9_]*(-.+)?\.(jsonl|json|yaml)"
 )
 _NAMES_FILES = re.compile(r"(embeddings|augmented_pairs)(?:-(.+))?\.jsonl")
-_NO_PARTITION = {"audio", "partial", "journal", "failures"}
+_NO_PARTITION = {"", "audio", "partial", "journal", "failures"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,9 @@ def plan_publish(lake: Lake) -> Plan:
                     of_set = Tier(tier.name, tier.folder, naming[2] or "")
                     named = of_set.embeddings(partition, augmented=naming[1] == "augmented_pairs")
                     _add_named(plan, lake, path, named)
+    for path in sorted((lake.root / COMPOSITE_LABELS).glob("*")):
+        if _DOCUMENT.fullmatch(path.name) and path.is_file():
+            _add_document(plan, lake, path)
     return plan
 
 

@@ -199,6 +199,13 @@ YOUTUBE_SEGMENTS = Table(
     _row(segment_id=_FILLED, recording_id=_FILLED, **_VIDEO, **_CUT),
 )
 
+CLIPS = Table(
+    "percepiano clips",
+    "segment_id",
+    _row(segment_id=_FILLED, recording_id=_FILLED, duration_seconds=_SECONDS, **{**_AUDIO, **_CUT}),
+    volatile=_NOT_CONTENT,
+)
+
 DISCOVERED = Table(
     "discovered",
     "video_id",

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crescendai_assets.sample.asap import write_asap
 from crescendai_assets.sample.corpus import write_maestro
 from crescendai_assets.sample.encoder import write_encoder
-from crescendai_assets.sample.ratings import write_ratings_csv
+from crescendai_assets.sample.loose import write_loose_midi
+from crescendai_assets.sample.rated_set import write_rated_set
 from crescendai_assets.sample.site import serve_site
 from crescendai_assets.sample.videos import CHANNELS, EDITION, write_videos
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from crescendai_assets.defs.run import Done
 
 _INSTANCE_SETTINGS = "dagster.yaml"
+_LOOSE = "loose"  # name of the source that is a folder of MIDI without a table
 
 
 def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
@@ -42,7 +45,9 @@ def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         "CRESCENDAI_DOWNLOAD_SLEEP": "0",
         "CRESCENDAI_PUBLISH": str(root / "published"),
         "MAESTRO_DIR": str(corpus.root),
-        "PERCEPIANO_DIR": str(write_ratings_csv(root / "percepiano" / "total_2rounds.csv").parent),
+        "PERCEPIANO_DIR": str(write_rated_set(root / "percepiano").root),
+        "ASAP_DIR": str(write_asap(root / "asap").root),
+        "CRESCENDAI_MIDI_FOLDERS": f"{_LOOSE}={write_loose_midi(root / _LOOSE).root}",
         "CRESCENDAI_MUQ_CHECKPOINT": str(encoder),
         "CRESCENDAI_DEVICE": "cpu",
     }
@@ -56,6 +61,7 @@ def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         "maestro": tuple(str(year) for year in corpus.years),
         "competition": (EDITION,),
         "youtube": tuple(channel.key for channel in CHANNELS),
+        "symbolic": ("asap", _LOOSE, "maestro", "percepiano"),
     }
     return environment, keys
 

@@ -7,8 +7,9 @@ belongs to `synth`, how it is filed to `corpus`. The names are invented; no real
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -140,15 +141,8 @@ def perform(piece: Piece, performer: Performer, seconds: float) -> Performance:
     """
     chance = np.random.default_rng(content_seed(performer.name, piece.slug))
     clock = _tempo_map(piece, performer, seconds, chance)
-
-    def at(quarters: float) -> float:
-        return float(np.interp(quarters * _GRID, np.arange(len(clock)), clock))
-
-    downbeats = np.arange(piece.upbeat, (len(clock) - 1) / _GRID, piece.bar)
-    fitting = [float(beat) for beat in downbeats if at(float(beat)) <= seconds - _RING]
-    if len(fitting) < 2:
-        raise ValueError(f"{seconds:g} s is too short for one bar of {piece.slug}; give it more time")
-    end, close = fitting[-1], seconds - 0.5
+    end, close = _last_downbeat(piece, clock, seconds), seconds - 0.5
+    at = partial(_at, clock)
 
     notes: list[PlayedNote] = []
     repetition = 0
@@ -175,7 +169,38 @@ def perform(piece: Piece, performer: Performer, seconds: float) -> Performance:
                 )
             )
         repetition += 1
-    return Performance(_playable(notes), _pedals(piece, performer, at, end, close))
+    return Performance(playable(notes), _pedals(piece, performer, at, end, close))
+
+
+def beats(piece: Piece, performer: Performer, seconds: float) -> tuple[float, ...]:
+    """When `perform` comes to each quarter note of the music, from the first to the last downbeat it plays; seconds."""
+    clock = _tempo_map(piece, performer, seconds, np.random.default_rng(content_seed(performer.name, piece.slug)))
+    end = _last_downbeat(piece, clock, seconds)
+    return tuple(round(_at(clock, float(quarter)), 6) for quarter in np.arange(0, end + 1e-6))
+
+
+def seconds_until(piece: Piece, performer: Performer, quarters: float) -> float:
+    """How long `perform` must be given for its last chord to stand on this downbeat, quarter notes from the start."""
+    longest = quarters / piece.quarters_per_minute * 60 / performer.tempo * 2 + 10
+    clock = _tempo_map(piece, performer, longest, np.random.default_rng(content_seed(performer.name, piece.slug)))
+    return round(_at(clock, quarters) + _RING + 0.01, 2)
+
+
+def _at(clock: NDArray[np.float64], quarters: float) -> float:
+    return float(np.interp(quarters * _GRID, np.arange(len(clock)), clock))
+
+
+def _last_downbeat(piece: Piece, clock: NDArray[np.float64], seconds: float) -> float:
+    """The last downbeat that leaves its chord time to ring, quarter notes from the start.
+
+    Raises:
+        ValueError: Not even one bar fits in `seconds`.
+    """
+    downbeats = np.arange(piece.upbeat, (len(clock) - 1) / _GRID, piece.bar)
+    fitting = [float(beat) for beat in downbeats if _at(clock, float(beat)) <= seconds - _RING]
+    if len(fitting) < 2:
+        raise ValueError(f"{seconds:g} s is too short for one bar of {piece.slug}; give it more time")
+    return fitting[-1]
 
 
 def _tempo_map(piece: Piece, performer: Performer, seconds: float, chance: np.random.Generator) -> NDArray[np.float64]:
@@ -202,7 +227,7 @@ def _velocity(written: ScoreNote, piece: Piece, performer: Performer, start: flo
     return performer.loudness + _VOICE_BALANCE[written.voice] + arch + accent + melody - performer.arch / 2
 
 
-def _playable(notes: list[PlayedNote]) -> tuple[PlayedNote, ...]:
+def playable(notes: Iterable[PlayedNote]) -> tuple[PlayedNote, ...]:
     """What one keyboard can do: a key that is struck again comes up first, and two hands share one key."""
     kept: list[PlayedNote] = []
     latest: dict[int, int] = {}  # pitch -> index in kept

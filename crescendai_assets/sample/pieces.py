@@ -109,7 +109,7 @@ def parse_voice(text: str, voice: Voice, bar: float, upbeat: float = 0.0) -> tup
     return notes, now
 
 
-def _piece(
+def make_piece(
     slug: str,
     composer: str,
     titles: tuple[str, ...],
@@ -119,7 +119,11 @@ def _piece(
     voices: tuple[tuple[Voice, str], ...],
     upbeat: float = 0.0,
 ) -> Piece:
-    """Assemble a piece from its voices, which must end together."""
+    """Assemble a piece from its voices.
+
+    Raises:
+        ValueError: The voices do not end together, or one of them cannot be read.
+    """
     parsed = [parse_voice(text, voice, bar, upbeat) for voice, text in voices]
     lengths = {round(length, 6) for _, length in parsed}
     if len(lengths) != 1:
@@ -139,7 +143,7 @@ def _broken(chords: str) -> tuple[tuple[Voice, str], ...]:
     return ("bass", " | ".join(bass)), ("inner", " | ".join(tenor)), ("inner", " | ".join(upper))
 
 
-_PRELUDE_IN_C = _piece(
+_PRELUDE_IN_C = make_piece(
     "bach-bwv846",
     "Johann Sebastian Bach",
     ("Prelude and Fugue in C Major, WTC I, BWV 846", "Prelude & Fugue in C major, WTC I, BWV846"),
@@ -154,7 +158,7 @@ _PRELUDE_IN_C = _piece(
     ),
 )
 
-_MOONLIGHT = _piece(
+_MOONLIGHT = make_piece(
     "beethoven-op27-2",
     "Ludwig van Beethoven",
     (
@@ -183,7 +187,7 @@ _MOONLIGHT = _piece(
     ),
 )
 
-_FUER_ELISE = _piece(
+_FUER_ELISE = make_piece(
     "beethoven-woo59",
     "Ludwig van Beethoven",
     ('Bagatelle No. 25 in A Minor, WoO 59, "Für Elise"',),
@@ -210,7 +214,7 @@ _FUER_ELISE = _piece(
     ),
 )
 
-_MINUET_IN_G = _piece(
+_MINUET_IN_G = make_piece(
     "petzold-anh114",
     "Christian Petzold",
     ("Minuet in G Major, BWV Anh. 114",),
@@ -234,7 +238,7 @@ _MINUET_IN_G = _piece(
     ),
 )
 
-_SONATA_IN_A = _piece(
+_SONATA_IN_A = make_piece(
     "mozart-k331",
     "Wolfgang Amadeus Mozart",
     ("Sonata in A Major, K. 331, First Movement",),

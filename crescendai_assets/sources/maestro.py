@@ -1,7 +1,8 @@
 """MAESTRO v3 as a tier: where its audio is, and one row a recording of a year.
 
 Two sources: a folder in MAESTRO's layout, read in place, and the official zip over HTTP(S), of which only the members
-of the wanted year are transferred, each decoded once to a working copy. Segments, mapping and checks live elsewhere.
+of the wanted year are transferred, each decoded once to a working copy. Segments, mapping and checks live elsewhere,
+MIDI in `maestro_midi`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import queue
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.sources.in_place import hashed, version_of
 from crescendai_assets.sources.locate import committed_recordings, discarded_copies, known_rows
 from crescendai_assets.sources.maestro_catalogue import CATALOGUE_NAMES, Entry, catalogue_json, read_catalogue
+from crescendai_assets.sources.maestro_midi import MidiArchive, MidiReport, kept_midi, midi_in_place
 from crescendai_assets.sources.performers import contestant, performer_id, read_performers
 from crescendai_assets.sources.remote_zip import RemoteZip, ZipMember
 from crescendai_assets.sources.works import work_id
@@ -66,6 +68,9 @@ class MaestroSource(Protocol):
 
     def fetch(self, entries: list[Entry], partition: Partition, known: dict[str, Row]) -> Iterator[Fetched]:
         """Make the audio of entries ready; yields each with its row's audio columns, or the failure."""
+
+    def midi(self, partition: Partition, progress: Progress) -> MidiReport:
+        """Make the MIDI of the recordings in the table ready, as far as there is any."""
 
 
 Fetched = tuple[Entry, "Row | RecordingError"]
@@ -110,6 +115,10 @@ class FolderSource:
 
         with ThreadPoolExecutor(_HASHERS) as pool:
             yield from zip(entries, pool.map(one, entries), strict=True)
+
+    def midi(self, partition: Partition, progress: Progress) -> MidiReport:
+        """Count it; it is read in place."""
+        return midi_in_place(partition, self.root)
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,10 @@ class ZipSource:
                     raise SetupError(
                         f"{in_a_row} recordings in a row could not be fetched, the last: {outcome}. Run again later"
                     )
+
+    def midi(self, partition: Partition, progress: Progress) -> MidiReport:
+        """Transfer what is missing; what cannot be had is said and tried again by the next run."""
+        return MidiArchive(self.url, self._members).fetch(partition, progress)
 
     def _one(
         self,
@@ -238,7 +251,7 @@ def collect_year(
     options: Options = Options(),
     progress: Progress = silent,
 ) -> StageReport:
-    """List the recordings of a year, fetching what the source does not hold ready.
+    """List the recordings of a year, fetching what the source does not hold ready; then the MIDI beside them.
 
     Args:
         partition: The year.
@@ -268,8 +281,9 @@ def collect_year(
 
     def drop_copy(recording_id: str) -> None:
         (partition.audio / f"{recording_id}.wav").unlink(missing_ok=True)
+        kept_midi(partition, recording_id).unlink(missing_ok=True)
 
-    return run_stage(
+    report = run_stage(
         partition,
         "recordings",
         MAESTRO_RECORDINGS,
@@ -281,6 +295,8 @@ def collect_year(
         on_prune=drop_copy,
         facts=lambda: _facts(partition, source),
     )
+    # after the recordings, and when there was nothing to do too: MIDI missing from an earlier run is fetched now
+    return replace(report, facts={**report.facts, **source.midi(partition, progress).facts})
 
 
 @dataclass(frozen=True)

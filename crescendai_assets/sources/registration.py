@@ -18,7 +18,7 @@ class Registration:
     """What registering one kind of partition comes to.
 
     Attributes:
-        kind: `competition` or `channel`.
+        kind: `competition`, `channel` or `midi_source`.
         new: Valid in the catalogue and not registered, sorted.
         unlisted: Registered, and neither in the catalogue nor faulty there, sorted.
         faults: What of the catalogue could not be used.
@@ -53,6 +53,12 @@ def register_channels(channels: Channels, registered: Iterable[str]) -> Registra
     known = list(registered)
     faulty = known if channels.faults else ()
     return _compare("channel", [channel.key for channel in channels.channels], faulty, known, channels)
+
+
+def register_sources(keys: Iterable[str], registered: Iterable[str]) -> Registration:
+    """Sources of MIDI that the settings name against registered keys."""
+    wanted, known = set(keys), set(registered)
+    return Registration("midi_source", tuple(sorted(wanted - known)), tuple(sorted(known - wanted)), (), ())
 
 
 def _compare(

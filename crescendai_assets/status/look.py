@@ -54,13 +54,13 @@ def look_at_recordings(partition: Partition, source: SourceView | None) -> Look:
         return committed_recordings(partition)
 
     if source is None:
-        return _look(partition, "recordings", committed, committed, forgets=True)
-    return _look(partition, "recordings", lambda: source.wanted, committed, forgets=source.forgets)
+        return look_at(partition, "recordings", committed, committed, forgets=True)
+    return look_at(partition, "recordings", lambda: source.wanted, committed, forgets=source.forgets)
 
 
 def look_at_segments(partition: Partition, inherited: tuple[str, ...]) -> Look:
     """Segments against recordings."""
-    return _look(
+    return look_at(
         partition,
         "segments",
         lambda: wanted_segments(partition, inherited, RULE),
@@ -78,7 +78,7 @@ def look_at_product(partition: Partition, product: Product, identity: EncoderIde
         ids = {row["recording_id"] for row in read_rows(partition.stage("segments").table)}
         return {recording_id: have.get(recording_id, "none yet") for recording_id in ids}
 
-    return _look(partition, product.asset, wanted, lambda: committed_embeddings(partition, product))
+    return look_at(partition, product.asset, wanted, lambda: committed_embeddings(partition, product))
 
 
 def identity_of(partition: Partition, product: Product, spec: EncoderSpec) -> EncoderIdentity | None:
@@ -89,7 +89,7 @@ def identity_of(partition: Partition, product: Product, spec: EncoderSpec) -> En
     return identify(spec) if check_checkpoint(spec.checkpoint, spec.revision).status == "ok" else None
 
 
-def _look(
+def look_at(
     partition: Partition,
     stage: str,
     wanted: Callable[[], Mapping[str, str]],

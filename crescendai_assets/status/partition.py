@@ -83,7 +83,7 @@ def _recordings(partition: Partition, source: SourceView | None, look: Look, wor
             copies[row["recording_id"]] = path.stat().st_size
     to_write = work.to_hear - copies.keys() if source and source.fetched else ()
     transfer = source.transfer if source else {}
-    return _stage(
+    return stage_status(
         "recordings",
         look,
         speed,
@@ -97,7 +97,7 @@ def _recordings(partition: Partition, source: SourceView | None, look: Look, wor
 
 
 def _segments(look: Look, work: Work, speed: Speed) -> StageStatus:
-    return _stage(
+    return stage_status(
         "segments",
         look,
         speed,
@@ -112,7 +112,7 @@ def _embeddings(partition: Partition, product: Product, look: Look, work: Work, 
     there = files_in(product.folder(partition)) if look.rows else set()
     made = {i: sum(r["bytes"] for r in rows if r["segment_id"] + ".pt" in there) for i, rows in look.rows.items()}
     size = sum(4 * WIDTH * pooled_frames(n, pool) for i in pending for n in work.lengths[i])
-    return _stage(
+    return stage_status(
         product.asset,
         look,
         speed,
@@ -124,7 +124,7 @@ def _embeddings(partition: Partition, product: Product, look: Look, work: Work, 
     )
 
 
-def _stage(
+def stage_status(
     stage: str,
     look: Look,
     speed: Speed,
@@ -136,6 +136,7 @@ def _stage(
     to_come: int = 0,
     to_transfer: int = 0,
 ) -> StageStatus:
+    """A stage's status: counts from its plan, the rest as given; `audio` and `audio_to_come` in seconds."""
     plan = look.plan
     still = 0.0 if not audio_to_come else None if speed.ratio is None else speed.ratio * audio_to_come
     return StageStatus(

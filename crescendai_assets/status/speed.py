@@ -54,7 +54,7 @@ def _measured(tier: Tier, stage: str, spec: EncoderSpec) -> Speed | None:
     ratio = last["seconds"] / last["audio_seconds"]
     where = f" on {last['device']}" if "device" in last else ""
     speed = f"{1 / ratio:,.0f}" if ratio < 0.01 else f"{1 / ratio:.3g}"
-    return Speed(ratio, f"measured: {speed} times real time{where} in the last run ({key})")
+    return Speed(ratio, f"measured: {speed} times real time{where} in the last run ({key or tier.name})")
 
 
 def _assumed(tier: Tier, stage: str, spec: EncoderSpec) -> Speed:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from crescendai_assets.embeddings.augmented import Augmentation, augmentation_from
 from crescendai_assets.embeddings.folder import CLEAN
 from crescendai_assets.embeddings.identity import EncoderSpec
+from crescendai_assets.labels.clips import key_of, rated_keys
+from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import Row
@@ -24,7 +27,9 @@ from crescendai_assets.sources.competitions import Competitions, read_competitio
 from crescendai_assets.sources.locate import known_rows
 from crescendai_assets.sources.maestro import MaestroSource, maestro_source
 from crescendai_assets.sources.maestro_catalogue import Entry
+from crescendai_assets.sources.percepiano_clips import ClipListing, audio_folder, list_clips
 from crescendai_assets.sources.performers import read_performers
+from crescendai_assets.status.clips import clips_status
 from crescendai_assets.status.model import Course, PartitionStatus, SourceView, TierStatus
 from crescendai_assets.status.partition import partition_status
 from crescendai_assets.status.speed import speed_of
@@ -211,7 +216,18 @@ def _or_as_listed_last(tier: Tier, course: Course, spec: EncoderSpec, look: Call
         return tier_status(tier, course, spec, {}, otherwise=f"the source cannot be read: {error}")
 
 
+def _percepiano(tier: Tier, spec: EncoderSpec) -> TierStatus:
+    files, folder = LabelFiles(tier.folder), audio_folder()
+    if files.labels.exists():
+        rated = rated_keys(files)
+        return clips_status(tier, list_clips(folder, rated, key_of), len(rated), spec)
+    found = clips_status(tier, ClipListing(None), 0, spec)
+    why = "nothing is rated yet: materialize percepiano/labels"
+    return replace(found, notes=(why,)) if folder or found.partitions else found
+
+
 TIERS: Mapping[str, Callable[[Tier, EncoderSpec], TierStatus]] = {
+    "percepiano": _percepiano,
     "competition": _competition,
     "maestro": _maestro,
     "youtube": _youtube,

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from crescendai_assets.audio.pictures import (
-    MAX_BYTES,
     duration_histogram,
     log_mel,
     mel_picture,
     spectra_picture,
 )
+from crescendai_assets.lake.figures import MAX_BYTES
 from crescendai_assets_tests.builders import noise, tone
 
 BANDS = 96

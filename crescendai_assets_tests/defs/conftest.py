@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from crescendai_assets.defs.assembly import build_definitions
+from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.registration import registered_partitions
 from crescendai_assets.defs.resources import (
     AugmentationResource,
@@ -23,6 +24,7 @@ from crescendai_assets.defs.resources import (
     PercePianoResource,
 )
 from crescendai_assets.defs.run import Done, materialize
+from crescendai_assets.defs.symbolic_resources import AsapResource
 from crescendai_assets.lake.layout import Lake, Partition, Tier
 from crescendai_assets.sample.encoder import write_encoder
 from crescendai_assets_tests.builders import noise, tone, write_by_ffmpeg
@@ -84,7 +86,7 @@ class Platform:
     def tick(self) -> str:
         """One tick of the sensor that registers partitions; what it says."""
         context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions)
-        result = registered_partitions(context, catalogue=self.resources["catalogue"])
+        result = registered_partitions(context, catalogue=self.resources["catalogue"], midi=self.resources["midi"])
         assert isinstance(result, dg.SensorResult)
         for request in result.dynamic_partitions_requests or ():
             assert isinstance(request, dg.AddDynamicPartitionsRequest)
@@ -101,6 +103,8 @@ class Platform:
             "lake": LakeResource(root=str(self.root / "lake")),
             "maestro": MaestroResource(folder=str(self.maestro)),
             "percepiano": PercePianoResource(folder=str(rated) if (rated := self.root / "percepiano").exists() else ""),
+            "asap": AsapResource(folder=str(asap) if (asap := self.root / "asap").exists() else ""),
+            "midi": MidiResource(folders=f"loose={loose}" if (loose := self.root / "loose").exists() else ""),
             "catalogue": CatalogueResource(folder=str(self.catalog)),
             "downloads": DownloadResource(sleep_seconds=[0, 0], daily_quota=self.quota),
             "augmentation": AugmentationResource(preset=self.preset),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import defaultdict
 
 import dagster as dg
 import pytest
@@ -12,6 +13,8 @@ from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets_tests.defs.conftest import ALL_OF_A_YEAR, COMPILED, told
 from crescendai_assets_tests.maestro_folder import Take, write_audio, write_catalogue
+from crescendai_assets_tests.symbolic.midi_files import save_performance
+from crescendai_assets_tests.symbolic.movements import played_by
 
 LONG = Take(2011, "MIDI-Unprocessed_02_R1_2011_a", title="Etude Op. 25 No. 1", seconds=65)
 OTHER = Take(2011, "MIDI-Unprocessed_05_R1_2011_b", title="Etude Op. 25 No. 1 in A-flat Major", seconds=65)
@@ -31,7 +34,90 @@ def test_two_recordings_of_one_piece_and_one_of_another_make_eight_segments_and_
     assert all(passed for one in done.values() for passed in one.checks.values())
     recordings = list(read_rows(platform.tier.contrastive_recordings))
     assert {r["performer_id"] for r in recordings} == {"2011-c002", "2011-c005"}
-    assert {r["verified"] for r in recordings} == {False}
+    assert {r["verified"] for r in recordings} == {False}, "there is no MIDI"
+    assert done["maestro/contrastive_mapping"].metadata["unverified_recordings"] == 2
+
+
+def write_midi(platform, takes):
+    """Write MIDI beside the audio: take -> the movements that it holds, or bytes."""
+    for seed, (take, content) in enumerate(takes.items()):
+        path = platform.maestro / take.audio_filename.replace(".wav", ".midi")
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            save_performance(played_by(*content, seed=seed), path)
+
+
+def mapped(platform):
+    """Group -> {recording: verified}."""
+    found: dict[str, dict[str, bool]] = defaultdict(dict)
+    for row in read_rows(platform.tier.contrastive_recordings):
+        found[row["work_id"]][row["recording_id"]] = row["verified"]
+    segments = json.loads(platform.tier.contrastive_mapping.read_text())
+    assert {w: {s.rpartition("_seg")[0] for s in ids} for w, ids in segments.items()} == {
+        w: set(recordings) for w, recordings in found.items()
+    }
+    return dict(found)
+
+
+def test_midi_verifies_a_work_and_parts_movements_under_one_title(platform):
+    sonata = [Take(2011, f"take{i}", title="Sonata No. 3 in B Minor, Op. 58", seconds=12) for i in range(4)]
+    etude = [Take(2011, f"etude{i}", title="Etude Op. 25 No. 1", seconds=12) for i in range(2)]
+    platform.write(*sonata, *etude)
+    write_midi(platform, dict(zip(sonata, [(1,), (3,), (1,), (3,)], strict=True)) | dict.fromkeys(etude, (5,)))
+    done = platform.run_all("2011")["maestro/contrastive_mapping"]
+    ids = [take.recording_id for take in sonata]
+    found = mapped(platform)
+    assert found == {
+        "chopin_etude_op25_no1": {take.recording_id: True for take in etude},
+        "chopin_sonata_op58#1": {ids[0]: True, ids[2]: True},
+        "chopin_sonata_op58#2": {ids[1]: True, ids[3]: True},
+    }
+    assert all(done.checks.values())
+    assert (done.metadata["verified_recordings"], done.metadata["unverified_recordings"]) == (6, 0)
+    assert done.metadata["works_parted_by_content_count"] == 1
+    event = platform.instance.get_latest_materialization_event(dg.AssetKey(["maestro", "contrastive_mapping"]))
+    (record,) = event.asset_materialization.metadata["works_parted_by_content"].records
+    assert record.data == {
+        "work_id": "chopin_sonata_op58",
+        "groups": 2,
+        "recordings": f"{ids[0]}, {ids[2]} | {ids[1]}, {ids[3]}",
+    }
+
+
+def test_recordings_without_usable_midi_stay_only_where_nothing_speaks_against_it(platform):
+    sonata = [Take(2011, f"take{i}", title="Sonata No. 3 in B Minor, Op. 58", seconds=12) for i in range(5)]
+    etude = [Take(2011, f"etude{i}", title="Etude Op. 25 No. 1", seconds=12) for i in range(3)]
+    platform.write(*sonata, *etude)
+    # of each work the last two have none that can be used
+    write_midi(platform, {sonata[0]: (1,), sonata[1]: (3,), sonata[2]: (1,), sonata[3]: b"no MIDI"})
+    write_midi(platform, {etude[0]: (5,), etude[1]: (5,)})
+    done = platform.run_all("2011")["maestro/contrastive_mapping"]
+    assert mapped(platform) == {
+        "chopin_etude_op25_no1": {take.recording_id: take is not etude[2] for take in etude},
+        "chopin_sonata_op58#1": {sonata[0].recording_id: True, sonata[2].recording_id: True},
+    }
+    assert all(done.checks.values())
+    assert done.metadata["left_out_for_want_of_midi"] == 2
+    event = platform.instance.get_latest_materialization_event(dg.AssetKey(["maestro", "contrastive_mapping"]))
+    (record,) = event.asset_materialization.metadata["unusable_midi"].records
+    assert record.data["recording_id"] == sonata[3].recording_id
+    assert "take3.midi" in record.data["why"]
+
+
+def test_checks_see_that_verified_recordings_do_not_hold_the_same_music_any_more(platform):
+    one, other = (Take(2011, name, title="Etude Op. 25 No. 1", seconds=6) for name in "ab")
+    platform.write(one, other)
+    write_midi(platform, {one: (1,), other: (1,)})
+    assert all(platform.run_all("2011")["maestro/contrastive_mapping"].checks.values())
+    write_midi(platform, {one: (1,), other: (3,)})
+    verdicts = platform.check("maestro/contrastive_mapping")
+    assert not verdicts["verified_hold_the_same_music"]
+    assert not verdicts["idempotent"]
+    done = platform.run(COMPILED)["maestro/contrastive_mapping"]
+    assert mapped(platform) == {}
+    assert all(done.checks.values())
+    assert done.metadata["works_with_one_recording"] == 2
 
 
 def test_a_second_materialization_does_no_work_and_changes_no_file(platform):

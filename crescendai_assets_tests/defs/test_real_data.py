@@ -28,6 +28,9 @@ def test_four_real_years_meet_in_their_works_and_a_second_run_does_nothing(platf
         "chopin_etude_op10_no5": 3,
         "chopin_etude_op25_no1": 2,
     }
+    assert {row["verified"] for row in rows} == {True}
+    assert done["maestro/contrastive_mapping"].metadata["verified_recordings"] == 7
+    assert done["maestro/contrastive_mapping"].metadata["works_parted_by_content_count"] == 0
     assert done["maestro/metadata"].metadata["titles_merged_count"] == 1
     before = platform.tier.contrastive_mapping.read_bytes()
     again = platform.run_all("2011", "2013", "2015", "2017")

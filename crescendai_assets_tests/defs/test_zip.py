@@ -14,8 +14,10 @@ from crescendai_assets.defs.resources import MaestroResource
 from crescendai_assets.defs.run import materialize
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import read_rows
-from crescendai_assets_tests.defs.conftest import ALL_OF_A_YEAR
+from crescendai_assets_tests.defs.conftest import ALL_OF_A_YEAR, COMPILED
 from crescendai_assets_tests.maestro_folder import Take, write_folder
+from crescendai_assets_tests.symbolic.midi_files import save_performance
+from crescendai_assets_tests.symbolic.movements import played_by
 from crescendai_assets_tests.web import serve
 
 LENGTHS = {"a": (2011, 31), "b": (2011, 12), "c": (2017, 40), "d": (2017, 12)}
@@ -43,7 +45,7 @@ def definitions(platform, url: str) -> dg.Definitions:
     return build_definitions({**platform.resources, "maestro": MaestroResource(archive=url)})
 
 
-def run(platform, url: str, assets, year: str):
+def run(platform, url: str, assets, year: str | None):
     return {done.asset: done for done in materialize(definitions(platform, url), platform.instance, assets, year)}
 
 
@@ -64,6 +66,26 @@ def test_a_year_is_fetched_cut_and_embedded_and_nothing_of_another_is_transferre
 
     information = soundfile.info(copies[0])
     assert (information.samplerate, information.channels, information.subtype) == (24_000, 1, "PCM_16")
+
+
+def test_a_mapping_is_verified_by_midi_from_the_archive(platform, tmp_path):
+    takes = [Take(2011, name, title="Etude Op. 25 No. 1", seconds=6) for name in "abc"]
+    archive = write_archive(tmp_path, takes)
+    with zipfile.ZipFile(archive, "a") as opened:
+        for take, movement in zip(takes, (1, 1, 3), strict=True):
+            played = save_performance(played_by(movement), tmp_path / f"{take.name}.midi")
+            opened.write(played, f"maestro-v3.0.0/{take.audio_filename.replace('.wav', '.midi')}")
+    with serve(archive.parent) as server:
+        url = server.url(archive.name)
+        done = run(platform, url, ALL_OF_A_YEAR, "2011")
+        assert done["maestro/recordings"].metadata["midi_files"] == 3
+        mapped = run(platform, url, COMPILED, None)["maestro/contrastive_mapping"]
+    assert all(mapped.checks.values())
+    rows = list(read_rows(platform.tier.contrastive_recordings))
+    assert [(row["work_id"], row["recording_id"], row["verified"]) for row in rows] == [
+        ("chopin_etude_op25_no1#1", takes[0].recording_id, True),
+        ("chopin_etude_op25_no1#1", takes[1].recording_id, True),
+    ]
 
 
 def test_a_discarded_working_copy_is_a_state_and_is_made_again_only_when_asked(platform, archive):

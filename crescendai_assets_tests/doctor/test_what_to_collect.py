@@ -11,6 +11,7 @@ from crescendai_assets.audio.augmentation import PRESETS, draw
 from crescendai_assets.doctor.augmenting import _WITH_CODECS, check_augmentation, check_codecs
 from crescendai_assets.doctor.catalogue import check_catalogue
 from crescendai_assets.doctor.publishing import check_publish, look_up_kind
+from crescendai_assets.doctor.settings import check_percepiano
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets_tests.builders import noise, write_sound
 
@@ -146,3 +147,33 @@ def test_an_unknown_kind_and_an_address_without_a_folder_are_missing():
     assert "names no folder" in check_publish("s3://", Path("data"))[0].found
     with pytest.raises(ValueError, match="not known"):
         look_up_kind("nowhere")
+
+
+# ------------------------------------------------------------------------------------------------------- rated segments
+
+
+def test_percepiano_that_is_not_set_is_no_matter():
+    assert check_percepiano("", "") == []
+
+
+def test_the_ratings_and_the_clips_beside_them_are_told(tmp_path):
+    (missing,) = check_percepiano(str(tmp_path), "")
+    assert (missing.name, missing.status) == ("PERCEPIANO_DIR", "missing")
+    assert "holds no total_2rounds.csv" in missing.found
+    (tmp_path / "total_2rounds.csv").touch()
+    (finding,) = check_percepiano(str(tmp_path), "")
+    assert (finding.status, finding.found) == ("ok", f"{tmp_path} (total_2rounds.csv)")
+    (tmp_path / "audio").mkdir()
+    write_sound(tmp_path / "audio" / "x.wav", noise(0.2), 24_000)
+    (finding,) = check_percepiano(str(tmp_path), "")
+    assert finding.found.endswith("; 1 files in audio/)")
+
+
+def test_a_folder_of_clips_is_there_and_holds_some(tmp_path):
+    (gone,) = check_percepiano("", str(tmp_path / "gone"))
+    assert (gone.name, gone.status) == ("PERCEPIANO_AUDIO", "missing")
+    (empty,) = check_percepiano("", str(tmp_path))
+    assert "holds no audio files" in empty.found
+    write_sound(tmp_path / "x.wav", noise(0.2), 24_000)
+    (finding,) = check_percepiano("", str(tmp_path))
+    assert (finding.status, finding.found) == ("ok", f"{tmp_path} (1 files)")

@@ -12,19 +12,27 @@ import pytest
 from crescendai_assets.labels.composite import (
     PlannedComposites,
     check_composites,
+    check_values,
     composite_values,
+    in_words,
     plan_composites,
+    polarity,
+    redundancy,
+    taxonomy_digest,
     validate,
     write_composites,
+    write_taxonomy,
 )
 from crescendai_assets.labels.dimensions import DIMENSIONS
 from crescendai_assets.labels.files import CompositeFiles, LabelFiles
 from crescendai_assets.labels.icc import icc
 from crescendai_assets.labels.percepiano import write_labels
+from crescendai_assets.labels.pictures import redundancy_picture
 from crescendai_assets.labels.ratings import write_ratings
 from crescendai_assets.labels.reliability import judgements
 from crescendai_assets.labels.schemas import COMPOSITES
 from crescendai_assets.labels.taxonomy import Composite, Part, Taxonomy, read_taxonomy
+from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.lake.verify import check_schema
 from crescendai_assets.sample.ratings import write_ratings_csv
@@ -109,13 +117,71 @@ def test_doubles_noise_and_forgotten_dimensions_are_warned_of(files: LabelFiles)
 
 def test_the_shipped_taxonomy_is_sound_on_the_sample(files: LabelFiles, tmp_path: Path):
     out = CompositeFiles(tmp_path / "composite_labels")
+    write_taxonomy(out, SHIPPED)
     planned = write_composites(files, out, SHIPPED)
     assert check_composites(planned).passed
+    assert check_values(files, out).passed
+    assert taxonomy_digest(out) == taxonomy_digest(SHIPPED)
     assert PlannedComposites.digest_on_disk(out) == planned.digest == plan_composites(files, SHIPPED).digest
     assert check_schema(COMPOSITES, list(read_rows(out.validation))).passed
     labels = json.loads(out.labels.read_text())
     assert {len(values) for values in labels.values()} == {6}
     assert all(1 / 7 <= value <= 1 for values in labels.values() for value in values)
+
+
+def test_labels_are_not_written_beside_another_taxonomy(files: LabelFiles, tmp_path: Path):
+    out = CompositeFiles(tmp_path / "composite_labels")
+    with pytest.raises(SetupError, match="materialize the taxonomy first"):
+        write_composites(files, out, SHIPPED)
+    write_taxonomy(out, SHIPPED)
+    with pytest.raises(SetupError, match=r"taxonomy\.json: is not of taxonomy\.yaml as it is now"):
+        write_composites(files, out, taxonomy(a={0: 1}))
+    assert not out.labels.exists()
+
+
+def test_values_off_the_scale_missing_or_too_many_are_named(files: LabelFiles, tmp_path: Path):
+    out = CompositeFiles(tmp_path / "composite_labels")
+    write_taxonomy(out, SHIPPED)
+    write_composites(files, out, SHIPPED)
+    labels = json.loads(out.labels.read_text())
+    keys = sorted(labels)
+    labels[keys[0]][1] = 1.1
+    labels[keys[1]][2] = float("nan")
+    labels[keys[2]].append(0.5)
+    labels["nobody"] = labels.pop(keys[3])
+    out.labels.write_text(json.dumps(labels))
+    verdict = check_values(files, out)
+    assert not verdict.passed
+    assert {(row["id"], row["fault"]) for row in verdict.rows} == {
+        (keys[0], "timing is not on the scale"),
+        (keys[1], "pedaling is not on the scale"),
+        (keys[2], "7 values, the taxonomy names 6 composites"),
+        (keys[3], "has no composites"),
+        ("nobody", "is not rated"),
+    }
+
+
+def test_redundancy_is_that_of_every_pair_whatever_the_sign_and_is_drawn(files: LabelFiles):
+    planned = plan_composites(files, taxonomy(a={0: 1}, mirror={0: -1}, other={7: 1}))
+    rows = {str(row["composite"]): row for row in redundancy(planned)}
+    assert (rows["a"]["a"], rows["a"]["mirror"]) == (pytest.approx(1), pytest.approx(1))
+    labels = np.array(list(planned.labels.values()))
+    assert rows["a"]["other"] == pytest.approx(abs(np.corrcoef(labels[:, 0], labels[:, 2])[0, 1]))
+    assert rows["other"]["mirror"] == pytest.approx(rows["mirror"]["other"])
+    assert redundancy_picture(redundancy(planned)).startswith(b"\x89PNG")
+    (alone,) = redundancy(plan_composites(files, taxonomy(a={0: 1})))
+    assert alone == {"composite": "a", "a": pytest.approx(1)}
+
+
+def test_polarity_and_reliability_are_told_in_words(files: LabelFiles):
+    parts = {(row["composite"], row["dimension"]): row for row in polarity(SHIPPED)}
+    turned = parts["articulation", "Articulation_Soft_cushioned_Hard_solid"]
+    assert turned["weight"] < 0
+    assert turned["made_higher_by"] == "Articulation: Soft_cushioned"
+    assert parts["pedaling", "Pedal_Clean_Blurred"]["high_means"] == "wet, blurred"
+    words = {row["composite"]: row for row in in_words(plan_composites(files, SHIPPED))}
+    assert "Articulation_Soft_cushioned_Hard_solid -1, high is Soft_cushioned" in words["articulation"]["made_of"]
+    assert 0.6 < words["timing"]["reliability_by_rater"] < 1
 
 
 def test_another_taxonomy_is_another_content(files: LabelFiles):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.layout import CACHES, open_lake
+from crescendai_assets.lake.layout import CACHES, UNPARTITIONED, Partition, open_lake
 
 CONTRACT = {
     ("maestro", "2004"): (
@@ -56,7 +56,7 @@ def test_compiled_files_stand_in_the_tiers_cache(tmp_path):
 
 
 def test_every_file_has_one_owner(tmp_path):
-    for tier in CACHES:
+    for tier in CACHES.keys() - UNPARTITIONED:
         paths = [
             path
             for embedding_set in ("", "other")
@@ -66,6 +66,27 @@ def test_every_file_has_one_owner(tmp_path):
             if asset == "embeddings" or not embedding_set
         ]
         assert len(set(paths)) == len(paths) == 2 * 5 * 4
+
+
+def test_a_tier_without_partitions_is_one_whose_folder_is_its_cache(tmp_path):
+    tier = open_lake(tmp_path).tier("percepiano")
+    whole = tier.partition()
+    assert (whole, whole.key, whole.folder) == (Partition(tier, ""), "", tier.folder)
+    assert tier.partitions() == tier.partitions("embeddings") == []
+    assert whole.stage("recordings") == whole.stage("segments") == whole.stage("clips"), "a clip is both"
+    assert whole.stage("clips").table == tier.folder / "clips.jsonl"
+    assert tier.metadata not in {
+        whole.stage(asset).table for asset in ("recordings", "segments", "clips", "embeddings")
+    }
+    assert whole.stage("embeddings").table == tier.folder / "embeddings.jsonl"
+    assert whole.embedding_folder == tier.embeddings() == tier.folder / "muq_embeddings"
+    whole.folder.mkdir(parents=True)
+    whole.stage("clips").table.touch()
+    (tier.folder / "failures").mkdir()
+    assert tier.partitions() == [whole]
+    assert tier.partitions("embeddings") == []
+    with pytest.raises(SetupError, match="percepiano has no partitions, so there is no '2004'"):
+        tier.partition("2004")
 
 
 def test_another_set_of_embeddings_has_its_own_folder_and_tables_and_shares_the_rest(tmp_path):

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from crescendai_assets.labels.files import composite_files
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import sha256_file
 from crescendai_assets.lake.layout import Lake
 from crescendai_assets.lake.publishable import PublishedFile, decode_manifest, encode_manifest, plan_publish
 from crescendai_assets_tests.builders import embedding_row
-from crescendai_assets_tests.lake.publication import small_lake, write
+from crescendai_assets_tests.lake.publication import embed, small_lake, write
 
 TABLES = "embeddings.jsonl metadata.jsonl recordings.jsonl"
 
@@ -41,6 +42,34 @@ def test_tables_the_embeddings_they_name_and_their_encoders_are_published(lake):
     assert plan.refused == {}
     for path, file in plan.files.items():
         assert (file.bytes, file.sha256) == ((lake.root / path).stat().st_size, sha256_file(lake.root / path))
+
+
+def test_rated_clips_are_published_as_embeddings_and_tables_and_composites_as_documents(lake):
+    tier = lake.tier("percepiano")
+    before = plan_publish(lake).files.keys()
+    embed(tier.partition(), "Schubert_D960_mv2_8bars_1_05")
+    row = {**embedding_row("x"), "segment_id": "Schubert_D960_mv2_8bars_1_06", "recording_id": "x"}
+    write(tier.folder / "embeddings.jsonl", json.dumps(row) + "\n")
+    write(tier.folder / "failures" / "clips.jsonl", "{}\n")
+    write(tier.folder / "audio" / "x.wav", "x")
+    composites = composite_files(lake)
+    for path in (composites.taxonomy, composites.labels, composites.validation):
+        write(path, "{}\n")
+    for name in ("notes.txt", ".hidden.json", "deeper/labels.json", "x.wav", "cookies.json"):
+        write(composites.folder / name, "{}\n")
+    plan = plan_publish(lake)
+    assert {*plan.files.keys() - before} == {
+        "percepiano_cache/clips.jsonl",
+        "percepiano_cache/embeddings.jsonl",
+        "percepiano_cache/muq_embeddings/Schubert_D960_mv2_8bars_1_06.pt",
+        "percepiano_cache/muq_embeddings/encoder.json",
+        "composite_labels/taxonomy.json",
+        "composite_labels/labels.json",
+        "composite_labels/validation.jsonl",
+    }
+    assert decode_manifest(encode_manifest(plan.files), "x") == plan.files
+    write(composites.taxonomy, '{"path": "/home/jane/x"}')
+    assert list(plan_publish(lake).refused) == ["composite_labels/taxonomy.json"]
 
 
 ODD = """

@@ -1,0 +1,173 @@
+"""What is made of each MIDI file of the corpus: what it holds, tokens, two forms of graph, curves with hand features.
+
+A `Product` says how, as a function of a path that runs in a guarded process. Where it is kept is `shards`' concern.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crescendai_assets.lake.errors import RecordingError
+from crescendai_assets.lake.fingerprints import fingerprint
+from crescendai_assets.lake.tables import Row, Table
+from crescendai_assets.symbolic import edges, features, graphs, hand_features
+from crescendai_assets.symbolic.corpus.pack import Arrays, content_digest
+from crescendai_assets.symbolic.corpus.schemas import CURVES, GRAPHS, TOKENS
+from crescendai_assets.symbolic.midi import read_midi
+from crescendai_assets.symbolic.performance import Performance
+from crescendai_assets.symbolic.tokenizer import MAX_SEQ_LEN, PianoTokenizer
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data, HeteroData
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of one file.
+
+    Attributes:
+        arrays: What goes into the shard.
+        facts: Columns of its row.
+        content: Hash of the arrays.
+    """
+
+    arrays: Arrays
+    facts: Row
+    content: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """One thing that is made of every file.
+
+    Attributes:
+        name: Of the asset, its table and its folder.
+        table: Schema of its rows.
+        make: Path -> `Made`; module-level, so that it can run in another process.
+        identity: What decides its content besides the file: part of every fingerprint.
+        unit: What its rows count, for people.
+        compiled: Path of the file for pretraining, below `pretrain_cache/`.
+    """
+
+    name: str
+    table: Table
+    make: Callable[[Path], Made]
+    identity: Any
+    unit: str
+    compiled: str
+
+    def fingerprints(self) -> Callable[[str], str]:
+        """Hash of a file's bytes -> fingerprint of what is made of it."""
+        recipe = fingerprint(self.name, self.identity).encode()
+        return lambda sha256: hashlib.blake2b(recipe + sha256.encode(), digest_size=16).hexdigest()
+
+
+def made(arrays: Arrays, facts: Row) -> Made:
+    """With the hash of its content."""
+    return Made(arrays, facts, content_digest(arrays))
+
+
+def products(max_seq_len: int = MAX_SEQ_LEN) -> dict[str, Product]:
+    """All four by name.
+
+    Args:
+        max_seq_len: Tokens of the longest sequence.
+    """
+    tokens = PianoTokenizer(max_seq_len)
+    graph = {"nodes": graphs.VERSION, "edges": edges.EDGE_TYPES, "tolerance": edges.TOLERANCE_SECONDS}
+    curves = {
+        "curves": features.VERSION,
+        "channels": features.CHANNELS,
+        "frame_rate": features.FRAME_RATE,
+        "hand": hand_features.VERSION,
+    }
+    every = (
+        Product("tokens", TOKENS, partial(_tokens, tokens), tokens.identity, "tokens", "tokens/all_tokens.pt"),
+        Product("score_graphs", GRAPHS, _score_graph, graph, "edges", "graphs/all_graphs.pt"),
+        Product("hetero_graphs", GRAPHS, _hetero_graph, graph, "edges", "graphs/all_hetero_graphs.pt"),
+        Product("features", CURVES, _features, curves, "frames", "features/all_features.pt"),
+    )
+    return {one.name: one for one in every}
+
+
+def windows(arrays: Arrays) -> list[list[int]]:
+    """The token sequences of a performance, each at most `max_seq_len` long; they follow each other."""
+    import numpy as np
+
+    ends = np.cumsum(arrays["lengths"])
+    return [part.tolist() for part in np.split(arrays["tokens"], ends[:-1])]
+
+
+def score_graph(arrays: Arrays) -> Data:
+    """The graph of a performance for torch-geometric, as `graphs.graph` gives it."""
+    import numpy as np
+    import torch
+    from torch_geometric.data import Data
+
+    return Data(
+        x=torch.tensor(np.asarray(arrays["x"])),
+        edge_index=torch.tensor(arrays["edge_index"].T.astype(np.int64)),
+        edge_type=torch.tensor(arrays["edge_type"].astype(np.int64)),
+    )
+
+
+def hetero_graph(arrays: Arrays) -> HeteroData:
+    """The graph of a performance by type of edge, as `graphs.hetero_graph` gives it."""
+    import numpy as np
+    import torch
+    from torch_geometric.data import HeteroData
+
+    data = HeteroData()
+    data["note"].x = torch.tensor(np.asarray(arrays["x"]))
+    for name in edges.EDGE_TYPES:
+        data["note", name, "note"].edge_index = torch.tensor(arrays[name].T.astype(np.int64))
+    return data
+
+
+def _tokens(tokenizer: PianoTokenizer, path: Path) -> Made:
+    import numpy as np
+
+    found = tokenizer.windows(path)
+    lengths = np.array([len(one) for one in found], np.int32)
+    flat = np.array([token for one in found for token in one], np.int16)
+    return made({"tokens": flat, "lengths": lengths}, {"tokens": len(flat), "sequences": len(found)})
+
+
+def _score_graph(path: Path) -> Made:
+    import numpy as np
+
+    read, by_type = _edges(path)
+    kinds = np.repeat(np.arange(len(by_type), dtype=np.uint8), [len(one) for one in by_type.values()])
+    joined = np.concatenate(list(by_type.values()))
+    arrays = {"x": graphs.node_features(read), "edge_index": joined, "edge_type": kinds}
+    return made(arrays, {"nodes": len(read), "edges": len(joined)})
+
+
+def _hetero_graph(path: Path) -> Made:
+    read, by_type = _edges(path)
+    arrays = {"x": graphs.node_features(read), **by_type}
+    return made(arrays, {"nodes": len(read), "edges": sum(map(len, by_type.values()))})
+
+
+def _edges(path: Path) -> tuple[Performance, dict[str, Any]]:
+    """Edges by type, int32, shape (E, 2): along the first axis, as a pack has them."""
+    import numpy as np
+
+    read = read_midi(path)
+    try:
+        found = edges.note_edges(read, None)
+    except edges.TooManyEdgesError as error:
+        raise RecordingError(f"{path}: {error}; take it out") from error
+    return read, {name: np.ascontiguousarray(found[name].T.astype(np.int32)) for name in edges.EDGE_TYPES}
+
+
+def _features(path: Path) -> Made:
+    read = read_midi(path)
+    drawn = features.curves(read)
+    hand, _ = hand_features.as_matrix([hand_features.named_hand_features(read)])
+    return made({"curves": drawn, "hand": hand}, {"frames": len(drawn)})
