@@ -37,13 +37,13 @@ _QUICK = HandSettings(trees=20)
 
 @dataclass(frozen=True)
 class _Matter:
-    """What is judged, and the figures that were told of it before (percent); `relative` looks at the passage's others.
+    """What is judged, and the figures that were told of it before, if any (percent).
 
     Attributes:
         name: Of the figures.
         what: In words.
         protocol: Which folds.
-        r2: Told before: mean over shuffles.
+        r2: Told before: mean over shuffles; None where nothing was.
         pairs: Told before.
         by_seed: (R², pairs) of each shuffle, where they were told.
         relative: With differences from the passage's other performances.
@@ -53,8 +53,8 @@ class _Matter:
     name: str
     what: str
     protocol: Protocol
-    r2: float
-    pairs: float
+    r2: float | None
+    pairs: float | None
     by_seed: tuple[tuple[float, float], ...] = ()
     relative: bool = False
     pairing: Naming = same_passage
@@ -67,6 +67,7 @@ _MATTERS = (
         "new music, told the passage's other performances too",
         "passage", 46.4, 73.8, ((43.8, 73.3), (46.8, 74.0), (48.6, 74.0)), relative=True,
     ),
+    _Matter("passage_by_content", "new music, no take on both sides", "passage_by_content", None, None),
     _Matter("performer", "new pianists", "performer", 49.3, 71.9),
     _Matter("work", "a new work", "work", 19.1, 69.6),
     _Matter("published", "published folds and pairs, leaky", "published", 50.4, 77.1, pairing=as_published),
@@ -137,7 +138,7 @@ def _figures(matter: _Matter, judged: Judgement | None = None, facts: dict[str, 
             f"reference.{matter.name}.{kind}",
             f"S0, {matter.protocol} folds ({matter.what}): {what}",
             None,
-            Target("at least", bound),
+            None if bound is None else Target("at least", bound),
             unit="%",
         )
         if judged is not None:

@@ -15,7 +15,7 @@ from crescendai_assets.defs.resources import LakeResource, PercePianoResource
 from crescendai_assets.defs.tier import IDEMPOTENT
 from crescendai_assets.labels.baselines_in_folds import plan_baselines, write_baselines
 from crescendai_assets.labels.files import LabelFiles, label_files
-from crescendai_assets.labels.fold_checks import check_folds
+from crescendai_assets.labels.fold_checks import check_folds, takes_on_both_sides
 from crescendai_assets.labels.folds import PlannedFolds, fold_sizes, plan_folds, read_folds, write_folds
 from crescendai_assets.labels.passages import PlannedPassages, plan_passages, read_passages, write_passages
 from crescendai_assets.labels.percepiano import PlannedLabels, plan_labels, read_labels, write_labels
@@ -41,6 +41,13 @@ _COMMON: dict[str, Any] = {
     "kinds": {"jsonlines"},
     "code_version": "1",
 }
+
+_NOT_MADE = {
+    "published": "no file of them was given",
+    "passage_by_content": "there is no MIDI to compare takes by",
+    "work": "there is but one work",
+}
+"""Why a protocol may have no folds."""
 
 
 class _Planned(Protocol):
@@ -78,16 +85,19 @@ def labels(lake: LakeResource) -> dg.MaterializeResult:
         return _made(planned, len(planned.labels), planned.facts, labels=here, **shown.metadata())
 
 
-@dg.asset(**_COMMON, deps=[labels])
+@dg.asset(**_COMMON | {"code_version": "2"}, deps=[labels])
 def passages(lake: LakeResource, percepiano: PercePianoResource) -> dg.MaterializeResult:
-    """What each segment's name says: work, movement, bars, performer, passage; and what it hangs together with."""
+    """What each segment's name says, and what it hangs together with; with MIDI at hand, what its take shows of that.
+
+    `findings` lists where the MIDI speaks against the names, and files that cannot be read.
+    """
     with clear_errors():
         files = label_files(lake.opened())
         planned = write_passages(files, percepiano.midi_folder())
-        shown = Shown(
-            PASSAGES, files.metadata, ("segment_id", "work", "passage", "performer", "passage_group", "machine")
-        )
-        return _made(planned, len(planned.rows), planned.facts, **shown.metadata())
+        columns = ("segment_id", "work", "passage", "performer", "passage_group", "content_group", "machine")
+        findings = rows_table(planned.findings[:50])
+        shown = Shown(PASSAGES, files.metadata, columns)
+        return _made(planned, len(planned.rows), planned.facts, findings=findings, **shown.metadata())
 
 
 @dg.asset(**_COMMON, deps=[passages])
@@ -100,10 +110,11 @@ def piece_mapping(lake: LakeResource) -> dg.MaterializeResult:
         return _made(planned, len(planned.mapping), planned.facts, mapping=here)
 
 
-@dg.asset(**_COMMON, deps=[passages])
+@dg.asset(**_COMMON | {"code_version": "2"}, deps=[passages])
 def folds(lake: LakeResource, percepiano: PercePianoResource) -> dg.MaterializeResult:
     """Splits by passage, performer and work, three shuffles each where there is chance, and published ones if given.
 
+    By passage twice: as figures have been told, and with what shares a take joined, where MIDI is at hand.
     Each protocol has its own leak check; published folds leak, and theirs only warns and says how.
     """
     with clear_errors():
@@ -162,12 +173,17 @@ def _idempotent(
     return asset_check(asset, "idempotent", look, description=IDEMPOTENT, resources=frozenset({"lake", "percepiano"}))
 
 
+def _takes_shared(subject: Subject) -> Outcome:
+    files = label_files(subject.resources.lake.opened())
+    return takes_on_both_sides("passage", read_folds(files, "passage"), read_passages(files))
+
+
 def _no_leak(protocol: Any) -> dg.AssetChecksDefinition:
     def look(subject: Subject) -> Outcome:
         files = label_files(subject.resources.lake.opened())
         found = [fold for fold in read_folds(files) if fold.protocol == protocol]
         if not found:
-            return Outcome(True, f"no folds of the protocol '{protocol}' were given")
+            return Outcome(True, f"no folds of the protocol '{protocol}': {_NOT_MADE.get(protocol, 'none were made')}")
         return check_folds(protocol, found, read_passages(files))
 
     return asset_check(
@@ -207,4 +223,10 @@ CHECKS = [
         blocking=True,
     ),
     *(_no_leak(protocol) for protocol in PROTOCOLS),
+    asset_check(
+        folds,
+        "takes_shared_passage",
+        _takes_shared,
+        description="Warns of takes that folds by passage have on both sides: 16 bars, and 8 bars cut out of them.",
+    ),
 ]

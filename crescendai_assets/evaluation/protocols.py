@@ -39,6 +39,7 @@ Naming = Callable[[Row], str]
 
 UNITS: Mapping[Protocol, str] = {
     "passage": "passage_group",
+    "passage_by_content": "content_group",
     "performer": "performer_group",
     "work": "passage_group",  # three works are too few to draw from
     "published": "passage_group",

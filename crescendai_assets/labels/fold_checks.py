@@ -1,7 +1,7 @@
 """Does a split leak? For each protocol the verdict, and the rows that make it so.
 
-What must not be on both sides is worked out here from each segment's own row (bars, MIDI hash, performer, work), not
-from the groups that the folds were made of: a wrong group shows, too.
+What must not be on both sides is worked out here from each segment's own row (bars, MIDI hash, what shares its take,
+performer, work), not from the groups that the folds were made of: a wrong group shows, too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], rows: Sequence[Row]) 
     if protocol not in LEAKY:
         faults += _misses(folds, by_id)
     shared = {fold.name: len(shared_passages(fold, by_id)) for fold in folds}
-    hashed = sum(row["midi_sha256"] is not None for row in rows)
+    compared = "same_take" if protocol == "passage_by_content" else "midi_sha256"
+    hashed = sum(row[compared] is not None for row in rows)
     facts: dict[str, Any] = {
         "folds": len(folds),
         "segments": len(rows),
@@ -56,6 +57,38 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], rows: Sequence[Row]) 
     if protocol in LEAKY:
         return outcome(faults, good, _declared(shared), facts, warn=True)
     return outcome(faults, good, f"rows leak or are misplaced in the folds by {protocol}", facts)
+
+
+def takes_on_both_sides(protocol: Protocol, folds: Sequence[Fold], rows: Sequence[Row]) -> Outcome:
+    """Whether a take is heard on both sides, under another name, longer or shorter: a warning where it is.
+
+    Beside `check_folds` for folds whose groups do not look for it, since they are kept as figures have been told on.
+
+    Args:
+        protocol: Which.
+        folds: Its folds.
+        rows: The rows of `metadata.jsonl`.
+    """
+    if not any(row["same_take"] is not None for row in rows):
+        return Outcome(True, "takes were not compared: there is no MIDI", warn=True)
+    partners = {row["segment_id"]: row["same_take"] or [] for row in rows}
+    shared = {fold.name: _shared_takes(fold, partners) for fold in folds}
+    of_all = sum(map(len, partners.values())) // 2
+    torn = {frozenset(pair) for found in shared.values() for pair in found}
+    facts = {
+        "pairs_of_one_take": of_all,
+        "pairs_that_are_ever_on_both_sides": len(torn),
+        "pairs_on_both_sides": ", ".join(f"{name}: {len(found)}" for name, found in shared.items()),
+    }
+    if not torn:
+        return Outcome(True, "no take is on both sides of a fold", facts, warn=True)
+    faults = [
+        {"fold": name, "id": key, "fault": f"shares its take with {other}, which is in train"}
+        for name, found in shared.items()
+        for key, other in found
+    ]
+    summary = f"{len(torn)} of {of_all} pairs of one take are on both sides of a fold by {protocol}"
+    return Outcome(False, f"{summary}; passage_by_content keeps them together", facts, tuple(faults[:SAMPLE]), warn=True)
 
 
 def require_sound(fold: Fold, rows: Sequence[Row]) -> None:
@@ -108,12 +141,25 @@ def shared_passages(fold: Fold, by_id: Mapping[str, Row]) -> set[str]:
     return heard(fold.train) & heard(fold.val)
 
 
+def _shared_takes(fold: Fold, partners: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """(held out, in train) of two segments that share a take."""
+    train = set(fold.train)
+    return [(key, other) for key in fold.val for other in partners.get(key, ()) if other in train]
+
+
 def _by_passage(row: Row) -> list[str]:
     bars, number = row["bars"], row["number"]
     own = [f"passage {row['piece']}, {bars} bars, {number}"]
     if bars == LONG:
         own += [f"passage {row['piece']}, {SHORT} bars, {inner}" for inner in (2 * number - 1, 2 * number)]
     return own + _by_midi(row)
+
+
+def _by_content(row: Row) -> list[str]:
+    """As `_by_passage`, and with what the MIDI shows: passages really inside, and pairs of one take."""
+    pairs = (sorted([row["segment_id"], other]) for other in row["same_take"] or ())
+    inside = [f"passage {passage}" for passage in (row["passage"], *row["holds"])]
+    return [*_by_passage(row), *inside, *(f"the take of {one} and {other}" for one, other in pairs)]
 
 
 def _by_performer(row: Row) -> list[str]:
@@ -131,6 +177,7 @@ def _by_midi(row: Row) -> list[str]:
 
 TRAITS: Mapping[Protocol, Traits] = {
     "passage": _by_passage,
+    "passage_by_content": _by_content,
     "performer": _by_performer,
     "work": _by_work,
     "published": _by_passage,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,12 @@ from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.tables import Row
+
+_HINTS: Mapping[Protocol, str] = {
+    "published": "; give the file of published folds and materialize them",
+    "passage_by_content": "; give PercePiano's MIDI, and materialize the passages and the folds again",
+}
+"""What a protocol needs that not everybody has."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,17 @@ def plan_folds(
     Args:
         files: Where.
         published: File of published folds; without it there is no such protocol.
-        seeds: Shuffles of the passage and performer protocols.
+        seeds: Shuffles of the protocols by passage and by performer.
         n_folds: Folds of these.
 
     Raises:
         SetupError: There are no segments or too few groups of them, or the published folds cannot be used.
     """
     rows = read_passages(files)
+    known = all(row["content_group"] for row in rows)
     folds = [
         *grouped_folds("passage", rows, seeds, n_folds),
+        *(grouped_folds("passage_by_content", rows, seeds, n_folds) if known else ()),
         *grouped_folds("performer", rows, seeds, n_folds),
         *left_out_folds(rows),
     ]
@@ -118,7 +126,7 @@ def read_folds(files: LabelFiles, protocol: Protocol | None = None) -> list[Fold
         for name, parts in found["folds"].items()
     ]
     if protocol and not folds:
-        hint = "; give the file of published folds and materialize them" if protocol == "published" else ""
+        hint = _HINTS.get(protocol, "")
         raise SetupError(f"{files.folds}: no folds of the protocol '{protocol}', only {', '.join(document)}{hint}")
     return folds
 

@@ -236,6 +236,7 @@ def _rows(one: AsapPerformance, labelled: Labelled, folder: Path, mark: str) -> 
             "matched": window.matched,
             "insertions": window.insertions,
             "deletions": window.deletions,
+            "passage": window.passage,
             **shared,
         }
         for window in labelled.windows

@@ -83,14 +83,13 @@ class Pedalling:
     renewed: float | None
 
 
-def error_share(matched: int, insertions: int, deletions: int) -> float | None:
+def error_share(matched: int, insertions: int, deletions: int, passage: int = 0) -> float | None:
     """1 - F1 = (I + D) / (2 M + I + D): a wrong note counts as one inserted and one deleted.
 
-    None with fewer than `LEAST_NOTES` performed notes, or when less than half of them are matched: then the
-    alignment is wrong more likely than the playing.
+    None with fewer than `LEAST_NOTES` performed notes, or when fewer notes are matched than inserted or in passages
+    that only one of score and performance has: then the alignment is wrong more likely than the playing.
     """
-    performed = matched + insertions
-    if performed < LEAST_NOTES or matched < performed / 2:
+    if matched + insertions < LEAST_NOTES or matched < insertions + passage:
         return None
     return (insertions + deletions) / (2 * matched + insertions + deletions)
 

@@ -1,6 +1,6 @@
 """From measures to pseudo-labels of 0 to 100.
 
-The constants put the median of 1,850 windows of 125 performances of ASAP (piano competitions) at 70 to 80, so that
+The constants put the median of 1,836 windows of 125 performances of ASAP (competitions) at 70 to 80 or so, so that
 good playing spreads below the top and worse playing has room. They are set by eye and mean nothing beyond that.
 """
 

@@ -52,6 +52,7 @@ class Window:
         matched: Notes played as written.
         insertions: Notes played that are not written.
         deletions: Notes written that were not played, by when they were due.
+        passage: Notes of either kind in a passage that only one of the two has; they are not counted as wrong.
     """
 
     start: float
@@ -60,6 +61,7 @@ class Window:
     matched: int
     insertions: int
     deletions: int
+    passage: int
 
 
 def pseudo_label_windows(performance: Performance, score: Performance, alignment: Alignment) -> list[Window]:
@@ -74,21 +76,21 @@ def pseudo_label_windows(performance: Performance, score: Performance, alignment
 
     notes = matched_notes(performance, score, alignment)
     line = velocity_lines(notes) if notes else np.zeros(0)
-    inserted = performance.onset[_single(alignment.insertions, len(performance))]
-    missing = _single(alignment.deletions, len(score))
-    due = expected_times(notes, score_beats(score, score.onset[missing])) if notes else np.zeros(0)
+    inserted, repeated = (performance.onset[i] for i in _split(alignment.insertions, len(performance)))
+    due, skipped = (_due(notes, score, i) for i in _split(alignment.deletions, len(score)))
+    passages = np.concatenate([repeated, skipped])
     found = []
     for start, end in _spans(performance):
         if not np.any((performance.onset >= start) & (performance.onset < end)):
             continue
         chosen = np.flatnonzero((notes.onset >= start) & (notes.onset < end)) if notes else np.zeros(0, np.int64)
-        counts = len(chosen), _within(inserted, start, end), _within(due, start, end)
+        counts = (len(chosen), *(_within(times, start, end) for times in (inserted, due, passages)))
         found.append(Window(start, end, _labels(notes, performance, line, chosen, counts), *counts))
     return found
 
 
 def _labels(
-    notes: MatchedNotes | None, performance: Performance, line: Floats, chosen: Ints, counts: tuple[int, int, int]
+    notes: MatchedNotes | None, performance: Performance, line: Floats, chosen: Ints, counts: tuple[int, ...]
 ) -> dict[str, float | None]:
     """All None where accuracy is: without an alignment to trust nothing else means anything."""
     share = error_share(*counts)
@@ -114,15 +116,24 @@ def _spans(performance: Performance) -> Iterator[tuple[float, float]]:
         start += WINDOW_SECONDS
 
 
-def _single(unpaired: Ints, notes: int) -> Ints:
-    """Unpaired notes, of so many in all, without those of passages."""
+def _split(unpaired: Ints, notes: int) -> tuple[Ints, Ints]:
+    """Unpaired notes, of so many in all: single ones, and those of passages."""
     import numpy as np
 
     lone = np.zeros(notes)
     lone[unpaired] = 1
     around = np.ones(min(PASSAGE_NOTES, notes))
     share = np.convolve(lone, around, "same") / np.convolve(np.ones(notes), around, "same")
-    return np.asarray(unpaired[share[unpaired] <= PASSAGE_SHARE])
+    # at the edges of a passage, too, matches are scattered
+    passage = np.convolve((share > PASSAGE_SHARE) & (lone > 0), around, "same")[unpaired] > 0.5
+    return unpaired[~passage], unpaired[passage]
+
+
+def _due(notes: MatchedNotes | None, score: Performance, missing: Ints) -> Floats:
+    """When notes that were not played were due."""
+    import numpy as np
+
+    return expected_times(notes, score_beats(score, score.onset[missing])) if notes else np.zeros(0)
 
 
 def _within(times: Floats, start: float, end: float) -> int:

@@ -67,11 +67,15 @@ PASSAGES = Table(
         machine={"type": "boolean"},
         passage=_FILLED,
         recording=_FILLED,
-        holds=_IDS,  # passages inside this one
-        held_by=_IDS,  # passages around it
+        holds=_IDS,  # passages inside this one, as found in the MIDI; by number where that cannot tell
+        holds_nominal=_IDS,  # by number alone
+        held_by=_IDS,  # passages around it, as found
         midi_sha256={"type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"},
         same_midi=_IDS,  # segments whose MIDI file has the same bytes
+        same_take={"type": ["array", "null"], "items": _FILLED},  # that hold its performance or a part of it
+        music_as_named={"type": ["boolean", "null"]},  # holds the music of the passage's other performances
         passage_group=_FILLED,
+        content_group={"type": ["string", "null"], "minLength": 1},  # joined by shared takes as well; null without MIDI
         performer_group=_FILLED,
     ),
 )
@@ -153,6 +157,7 @@ PSEUDO_LABELS = Table(
         matched=_COUNT,
         insertions=_COUNT,
         deletions=_COUNT,
+        passage=_COUNT,  # unpaired, and not counted as wrong
         alignment={"enum": ["given", "computed", "replaced"]},  # the given one could not be used
         fingerprint=_FILLED,
     ),

@@ -174,8 +174,8 @@ class MuQBackbone(nn.Module):
             mask: Which samples (B, n), or frames (B, T), are there; a prefix of each row.
 
         Returns:
-            Features, shape (B, T // temporal_pool, 1024) with T of the longest row, and which of them are there. Without
-            adapters they are those that `embeddings.muq` stores.
+            Features, shape (B, T // temporal_pool, 1024) with T of the longest row, and which of them are there.
+            Without adapters they are those that `embeddings.muq` stores.
 
         Raises:
             ValueError: The shape is another, or there is too little for one pooled frame.

@@ -149,11 +149,7 @@ class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says no
             self.train(was_training)
 
     def parts(self, batch: Batch, figures: ValidationFigures | None = None) -> Parts:
-        """Parts of the objective that a batch has.
-
-        Args:
-            batch: See `audio_options`.
-            figures: Where to gather what figures of a validation are told by.
+        """Parts of the objective that a batch has; `figures` gathers what a validation is told by.
 
         Raises:
             ValueError: The batch has none.

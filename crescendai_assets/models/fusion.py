@@ -61,6 +61,7 @@ class FusedPerformanceModel(RatingModule):
         weight_decay: float = 0.01,
         warmup_steps: int = 100,
         l_rank: float = 1.0,
+        l_squared: float = 60.0,
         ambiguous_threshold: float = AMBIGUOUS,
     ) -> None:
         """Put it together.
@@ -80,6 +81,7 @@ class FusedPerformanceModel(RatingModule):
             weight_decay: Of weights, not of biases and norms.
             warmup_steps: Over which the learning rate rises.
             l_rank: Weight of ranking beside regression.
+            l_squared: Weight of the squared error that stands in the regression beside CCC.
             ambiguous_threshold: Pairs whose labels differ by this or less are not ranked.
 
         Raises:
@@ -87,6 +89,7 @@ class FusedPerformanceModel(RatingModule):
         """
         super().__init__(
             l_rank=l_rank,
+            l_squared=l_squared,
             ambiguous_threshold=ambiguous_threshold,
             learning_rate=learning_rate,
             weight_decay=weight_decay,

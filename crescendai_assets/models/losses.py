@@ -294,7 +294,6 @@ def _shaped(weights: Tensor | None, like: Tensor) -> Tensor:
 
 
 def _weighted_mean(loss: Tensor, counts: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean where `counts`; what does not count is cut from the graph too, lest a NaN come back as a gradient."""
+    """Mean where `counts`; the loss is finite elsewhere too, so that what does not count has a gradient of 0."""
     w = counts * _shaped(weights, loss)
-    kept = torch.where(w > 0, loss, torch.zeros_like(loss))
-    return (w * kept).sum() / w.sum().clamp_min(1e-12)
+    return (w * loss).sum() / w.sum().clamp_min(1e-12)

@@ -20,7 +20,7 @@ from torch import Tensor
 from crescendai_assets.models.audio_figures import ValidationFigures
 from crescendai_assets.models.audio_objective import compared, rated, size_of, warmup_and_cosine
 from crescendai_assets.models.heads import PairwiseHead
-from crescendai_assets.models.losses import ObjectiveWeights, objective
+from crescendai_assets.models.losses import ObjectiveWeights, mse_loss, objective
 
 Batch: TypeAlias = Mapping[str, Any]
 Parts: TypeAlias = dict[str, Tensor]
@@ -39,11 +39,18 @@ class RatingModule(pl.LightningModule, ABC):  # type: ignore[misc]  # Lightning 
     """
 
     def __init__(
-        self, *, l_rank: float, ambiguous_threshold: float, learning_rate: float, weight_decay: float, warmup_steps: int
+        self,
+        *,
+        l_rank: float,
+        l_squared: float,
+        ambiguous_threshold: float,
+        learning_rate: float,
+        weight_decay: float,
+        warmup_steps: int,
     ) -> None:
         """Take what training needs; see `symbolic_base.Options`."""
         super().__init__()
-        self.weights = ObjectiveWeights(l_rank=l_rank)
+        self.weights, self.l_squared = ObjectiveWeights(l_rank=l_rank), l_squared
         self.ambiguous_threshold = ambiguous_threshold
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
         self.pairs = PairwiseHead()
@@ -65,18 +72,27 @@ class RatingModule(pl.LightningModule, ABC):  # type: ignore[misc]  # Lightning 
             self.train(was_training)
 
     def parts(self, batch: Batch, figures: ValidationFigures | None = None) -> Parts:
-        """Regression and ranking of a batch; what figures of a validation are told by is gathered in `figures`."""
+        """Parts of the objective of a batch; what figures of a validation are told by is gathered in `figures`."""
         if "labels_a" not in batch:
             logits = self.logits_of(batch, "")
             if figures is not None:
                 figures.add_rows(logits.sigmoid(), batch["labels"], batch.get("piece_ids"))
-            return rated(logits, self.pairs, batch, self.ambiguous_threshold)
+            found = rated(logits, self.pairs, batch, self.ambiguous_threshold)
+            return self._anchored(found, logits.sigmoid(), batch["labels"], batch.get("weights"))
         logits_a, logits_b = self.logits_of(batch, "_a"), self.logits_of(batch, "_b")
         ranking = self.pairs(logits_a, logits_b)
         if figures is not None:
             figures.add_pairs(ranking.detach(), batch["labels_a"], batch["labels_b"])
         out = {"scores_a": logits_a.sigmoid(), "scores_b": logits_b.sigmoid(), "ranking_logits": ranking}
-        return compared(out, batch, self.ambiguous_threshold)
+        labels = torch.cat([batch["labels_a"], batch["labels_b"]])
+        weights = torch.cat([batch["weights_a"], batch["weights_b"]]) if "weights_a" in batch else None
+        found = compared(out, batch, self.ambiguous_threshold)
+        return self._anchored(found, torch.cat([out["scores_a"], out["scores_b"]]), labels, weights)
+
+    def _anchored(self, found: Parts, scores: Tensor, labels: Tensor, weights: Tensor | None) -> Parts:
+        # CCC wants predictions to spread as labels do, which costs R² where little can be known
+        squared = mse_loss(scores, labels, weights=weights)
+        return {**found, "regression": found["regression"] + self.l_squared * squared}
 
     def objective_of(self, batch: Batch, figures: ValidationFigures | None = None) -> tuple[Tensor, Parts]:
         """The loss of a batch, a scalar, and its parts by name."""

@@ -16,7 +16,7 @@ from crescendai_assets.symbolic.signatures import Overlap, Signature, same_perfo
 if TYPE_CHECKING:
     from crescendai_assets.symbolic.signatures import Times
 
-__all__ = ["Duplicate", "Overlap", "Signature", "find_duplicates", "same_performance", "signature"]
+__all__ = ["Duplicate", "Overlap", "Signature", "find_duplicates", "overlapping_pairs", "same_performance", "signature"]
 
 _OF_SEQUENCES = 0.1
 """Share of the shorter file's sequences that make a pair worth comparing."""
@@ -45,6 +45,26 @@ class Duplicate:
     overlap: Overlap
 
 
+def overlapping_pairs(signatures: Mapping[str, Signature]) -> list[tuple[str, str, Overlap]]:
+    """Which two files hold the same performance, in whole or in part, and what they have in common.
+
+    Of more than `_NEIGHBOURS` copies not every two are told, but all hang together through others.
+
+    Args:
+        signatures: By id.
+
+    Returns:
+        (first, second, overlap), ids in order within a pair and from pair to pair.
+    """
+    ids = sorted(signatures)
+    found = ((ids[i], ids[j]) for i, j in _candidates([signatures[i] for i in ids]))
+    return [
+        (one, other, overlap)
+        for one, other in found
+        if (overlap := same_performance(signatures[one], signatures[other]))
+    ]
+
+
 def find_duplicates(
     signatures: Mapping[str, Signature],
     *,
@@ -65,11 +85,8 @@ def find_duplicates(
     Returns:
         One for each file to leave out, by id.
     """
-    ids = sorted(signatures)
-    found = ((ids[i], ids[j]) for i, j in _candidates([signatures[i] for i in ids]))
-    overlaps = {pair: overlap for pair in found if (overlap := same_performance(*(signatures[i] for i in pair)))}
     near: dict[str, dict[str, Overlap]] = {}
-    for (a, b), overlap in overlaps.items():
+    for a, b, overlap in overlapping_pairs(signatures):
         near.setdefault(a, {})[b] = overlap
         near.setdefault(b, {})[a] = _turned(overlap)
     places = {source: place for place, source in enumerate(preference)}

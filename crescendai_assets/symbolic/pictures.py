@@ -38,20 +38,19 @@ def roll_picture(read: Performance, title: str, seconds: float = SHOWN_SECONDS) 
 
 
 def graph_picture(read: Performance, title: str, seconds: float = _GRAPH_SECONDS) -> bytes:
-    """Notes of the beginning as nodes, edges between them coloured by type."""
+    """Notes of the densest moments as nodes, edges between them coloured by type."""
+    import numpy as np
+
+    until = np.searchsorted(read.onset, read.onset + seconds, "left")
+    first = int(np.argmax(until - np.arange(len(read))))
+    shown = slice(first, int(until[first]))
     drawn, axes = figure(6.4, 3.0)
     for (name, pairs), colour in zip(note_edges(read, None).items(), _COLOURS, strict=False):
-        near = [(a, b) for a, b in pairs.T if read.onset[b] < seconds and read.onset[a] < seconds]
-        if not near:
-            continue
-        starts, ends = zip(*near, strict=True)
-        places = [
-            [(read.onset[a], read.pitch[a]), (read.onset[b], read.pitch[b])] for a, b in zip(starts, ends, strict=True)
-        ]
-        axes.add_collection(_lines(places, colour))
-        axes.plot([], [], color=colour, label=f"{name} ({len(near)})")
-    first = read.onset < seconds
-    axes.scatter(read.onset[first], read.pitch[first], s=read.velocity[first] / 4, color="black", zorder=3)
+        inside = pairs[:, ((pairs >= shown.start) & (pairs < shown.stop)).all(axis=0)]
+        if inside.shape[1]:
+            axes.add_collection(_lines(np.stack([read.onset[inside], read.pitch[inside]], axis=2), colour))
+            axes.plot([], [], color=colour, label=f"{name} ({inside.shape[1]})")
+    axes.scatter(read.onset[shown], read.pitch[shown], s=read.velocity[shown] / 4, color="black", zorder=3)
     axes.set(xlabel="s", ylabel="MIDI pitch")
     axes.set_title(title, fontsize=8)
     drawn.legend(fontsize=7, frameon=False, loc="outside right upper")
@@ -74,7 +73,8 @@ def curves_picture(read: Performance, title: str, seconds: float = SHOWN_SECONDS
     return png(drawn)
 
 
-def _lines(places: list[Any], colour: str) -> Any:
+def _lines(places: Any, colour: str) -> Any:
+    """Edges from shape (2, edges, 2): ends, edges, (time, pitch)."""
     from matplotlib.collections import LineCollection
 
-    return LineCollection(places, colors=colour, linewidths=0.8, alpha=0.7)
+    return LineCollection(list(places.transpose(1, 0, 2)), colors=colour, linewidths=0.8, alpha=0.7)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crescendai_assets.labels.names import parse_name
 from crescendai_assets.labels.passage_groups import joined, passage_groups
-from crescendai_assets.labels.passages import PlannedPassages, midi_hashes, plan_passages, write_passages
+from crescendai_assets.labels.passages import PlannedPassages, midi_files, plan_passages, write_passages
 from crescendai_assets.labels.piece_mapping import (
     PlannedMapping,
     check_piece_mapping,
@@ -126,7 +126,7 @@ def test_a_segment_without_midi_is_counted(tmp_path: Path):
 def test_two_files_of_one_segment_are_refused(tmp_path: Path):
     folder = midi_folder(tmp_path, {f"{KEYS[0]}.mid": b"x", f" {KEYS[0]}.mid": b"y"})
     with pytest.raises(SetupError, match="are both of"):
-        midi_hashes(folder)
+        midi_files(folder)
 
 
 def test_a_folder_that_is_not_of_these_segments_is_refused(tmp_path: Path):

@@ -26,7 +26,9 @@ from crescendai_assets.models.audio import (
     hidden_states,
     stem_output,
 )
+from crescendai_assets.models.audio_figures import ValidationFigures
 from crescendai_assets.models.lora import apply_lora_to_muq, count_trainable_params, trainable_state
+from crescendai_assets.models.losses import info_nce_loss
 from crescendai_assets.sample.encoder import build_encoder, write_encoder
 
 MODELS = [AudioReference, MuQLoRAModel, MuQStagedModel, MuQFullUnfreezeModel]
@@ -221,6 +223,24 @@ def test_the_first_stage_brings_a_recording_and_its_augmented_copy_together():
     with torch.no_grad():
         a, b = (torch.nn.functional.normalize(model.project(z), dim=1) for z in model.views(fresh))
     assert float(((a @ b.T).argmax(1) == torch.arange(24)).float().mean()) > 0.8
+
+
+def test_the_first_stage_tells_performances_of_one_piece_apart_by_nothing():
+    model, batch = MuQStagedModel(**SMALL).eval(), view_batch(6) | {"piece_ids": torch.tensor([0, 0, 0, 0, 1, 1])}
+    a, b = (model.project(z) for z in model.views(batch))
+    parts = model.parts(batch)
+    assert torch.allclose(parts["contrastive"], info_nce_loss(a, b, batch["piece_ids"], same_piece="masked"))
+    assert torch.allclose(model.training_step(batch, 0), parts["contrastive"] + parts["invariance"])
+
+
+def test_the_lower_placement_is_the_better_one():
+    model = model_of(AudioReference)
+    one, other = torch.randn(4, 7, 16), torch.randn(4, 7, 16)
+    first, second = torch.ones(4), torch.tensor([2, 3, 4, torch.nan])
+    batch = {"embeddings_a": one, "embeddings_b": other, "placement_a": first, "placement_b": second}
+    train(model, [batch] * 30)
+    logits = model.eval()(one, other)["quality_logits"]
+    assert bool((logits[:3] > 0).all())
 
 
 class At:
@@ -511,13 +531,26 @@ def test_over_embeddings_each_model_learns_what_was_planted_and_nothing_from_shu
     assert explained < 0.05
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize(
+    "kind",
+    [MuQLoRAModel, MuQFullUnfreezeModel, *(pytest.param(k, marks=pytest.mark.slow) for k in MODELS[:3:2])],
+)
 def test_over_muq_each_model_learns_what_was_planted_and_nothing_from_shuffled_labels(kind):
     pl.seed_everything(0, verbose=False)
     accuracy, _ = learned(on_muq(kind), planted(heard, shuffled=False), steps=60)
     assert accuracy > 0.8
     accuracy, _ = learned(on_muq(kind), planted(heard, shuffled=True), steps=60)
     assert 0.4 < accuracy < 0.6
+
+
+def test_rows_of_unknown_pieces_make_no_pairs():
+    figures, scores, labels = ValidationFigures(0.05), torch.rand(4, 2), torch.rand(4, 2)
+    figures.add_rows(scores, labels, None)
+    figures.add_rows(scores, labels, torch.tensor([-1, -1, 3, 4]))
+    assert set(figures.figures()) == {"r2"}
+    assert figures.figures() == {}
+    figures.add_pairs(torch.tensor([[1.0], [-1.0], [0.0]]), torch.ones(3, 1), torch.zeros(3, 1))
+    assert figures.figures() == {"pair_accuracy": 0.5}
 
 
 def test_figures_of_a_validation_agree_with_the_evaluation():

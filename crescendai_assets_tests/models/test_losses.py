@@ -201,6 +201,13 @@ def test_false_negatives_are_masked_and_unknown_pieces_are_nobodys_negatives():
     assert float(one_known) == pytest.approx(math.log1p(math.exp(-10)), rel=1e-3)
 
 
+def test_the_two_of_a_pair_are_never_each_others_negatives_whatever_pieces_are_told():
+    z = torch.eye(2)
+    same = losses.info_nce_loss(z, z, torch.tensor([0, 1]), torch.tensor([0, 1]))
+    other = losses.info_nce_loss(z, z, torch.tensor([0, 1]), torch.tensor([2, 3]))
+    assert float(other) == pytest.approx(float(same))
+
+
 def test_what_is_positive_is_chosen():
     pieces = torch.tensor([0, 0, 1, 1])
     by_piece = torch.tensor([[1.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]])

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from crescendai_assets.models import losses
 from crescendai_assets.models.symbolic import (
     ContinuousSymbolicEncoder,
     GNNSymbolicEncoder,
@@ -37,6 +38,7 @@ from crescendai_assets_tests.models.symbolic_examples import (
     pairs,
     planted,
     played,
+    rows,
     transformer,
     typed_fields,
     typed_links,
@@ -106,6 +108,26 @@ def test_masked_tokens_alone_make_the_loss_of_pretraining():
     none = model.training_step(batch | {"labels": torch.full_like(batch["labels"], -100)}, 0)
     none.backward()
     assert none == 0
+
+
+@pytest.mark.parametrize("as_pairs", [True, False])
+def test_the_objective_of_ratings_is_the_sum_of_the_losses_it_names(as_pairs):
+    performances, labels = planted(8, 5)
+    model = gnn(stage="finetune", dropout=0.0, l_rank=0.5, l_squared=7.0)
+    weights = torch.tensor([1.0, 2.0, 1.0, 0.5, 3.0, 1.0, 2.0, 1.0])
+    logits = model(**FAMILIES[1].arguments(performances))["logits"]
+    scores, by_piece = logits.sigmoid(), model.pairs.log_scale.exp() * logits
+    if as_pairs:
+        batch = pairs(FAMILIES[1], performances, labels) | {"weights_a": weights[:4], "weights_b": weights[4:]}
+        of_pairs = (weights[:4] * weights[4:]).sqrt()
+        apart = by_piece[:4] - by_piece[4:]
+        ranking = losses.pairwise_ranking_loss(apart, labels[:4], labels[4:], weights=of_pairs)
+    else:
+        batch = rows(FAMILIES[1], performances, labels) | {"weights": weights}
+        ranking = losses.group_ranking_loss(by_piece, labels, torch.zeros(8), weights=weights)
+    squared = losses.mse_loss(scores, labels, weights=weights)
+    expected = losses.ccc_loss(scores, labels, weights=weights) + 8 * squared + 0.5 * ranking
+    torch.testing.assert_close(model.training_step(batch, 0), expected)
 
 
 def test_a_guess_before_training_is_a_guess_among_all_tokens():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crescendai_assets.lake.errors import SetupError
@@ -20,8 +22,9 @@ def folder(tmp_path, *rows, files=(), columns=COLUMNS):
     return tmp_path
 
 
-SHI = "Bach,Fugue_1,Bach/F,Bach/F/xml_score.musicxml,Bach/F/midi_score.mid,Bach/F/Shi05M.mid,{maestro}/2006/a.midi,Bach/F/Shi05M.wav"
-LEE = "Bach,Fugue_1,Bach/F,Bach/F/xml_score.musicxml,Bach/F/midi_score.mid,Bach/F/Lee_K04.mid,,"
+PIECE = "Bach,Fugue_1,Bach/F,Bach/F/xml_score.musicxml,Bach/F/midi_score.mid"
+SHI = f"{PIECE},Bach/F/Shi05M.mid,{{maestro}}/2006/a.midi,Bach/F/Shi05M.wav"
+LEE = f"{PIECE},Bach/F/Lee_K04.mid,,"
 
 
 def test_a_performance_comes_with_the_files_that_are_there_and_absent_ones_are_counted(tmp_path):
@@ -74,7 +77,7 @@ def test_a_folder_without_the_table_says_what_to_set(tmp_path):
 def test_the_folder_is_the_one_given_else_of_the_environment(tmp_path):
     assert asap_folder("", {}) is None
     assert asap_folder("", {"ASAP_DIR": str(tmp_path)}) == tmp_path
-    assert asap_folder("/given", {"ASAP_DIR": str(tmp_path)}).as_posix() == "/given"
+    assert asap_folder("/given", {"ASAP_DIR": str(tmp_path)}) == Path("/given")
 
 
 @needs_shared

@@ -108,7 +108,8 @@ def written_score(tmp_path, *, repeated=True):
             f'<measure number="{number}">{before}{notes}<backup><duration>4</duration></backup>{bass}{after}</measure>'
         )
 
-    start = "<attributes><divisions>1</divisions><time><beats>4</beats><beat-type>4</beat-type></time><staves>2</staves></attributes>"
+    time = "<time><beats>4</beats><beat-type>4</beat-type></time>"
+    start = f"<attributes><divisions>1</divisions>{time}<staves>2</staves></attributes>"
     path = tmp_path / "score.musicxml"
     path.write_text(
         '<?xml version="1.0"?><score-partwise version="3.1"><part-list><score-part id="P1"><part-name>Piano</part-name>'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
 
 from crescendai_assets.symbolic.alignment import alignment, by_index, read_alignment
 from crescendai_assets.symbolic.midi import read_midi
@@ -64,6 +63,8 @@ def test_estimates_agree_with_the_voices_of_real_scores(take, least):
     file = DATA / "asap" / "nasap" / f"{take}_note_alignments" / "note_alignment.tsv"
     score = read_score_xml(file.parents[1] / "xml_score.musicxml")
     found = by_index(read_alignment(file), played, score)
+    from sklearn.metrics import adjusted_rand_score
+
     written, estimate = score_voices(played, score, found), estimated_voices(played)
     assert set(written[found.matched[:, 0]]) <= set(score.voice)
     matched = found.matched[:, 0]
