@@ -14,6 +14,7 @@ from crescendai_assets.defs import (
     maestro_checks,
     percepiano,
     percepiano_embeddings,
+    pseudo_labels,
     registration,
     retention,
     sensors,
@@ -59,13 +60,23 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(
-                [percepiano, percepiano_embeddings, composite_labels, corpus_assets, competition, maestro, youtube]
+                [
+                    percepiano,
+                    percepiano_embeddings,
+                    composite_labels,
+                    corpus_assets,
+                    pseudo_labels,
+                    competition,
+                    maestro,
+                    youtube,
+                ]
             ),
             retention.published,
         ],
         asset_checks=[
             *percepiano.CHECKS,
             *corpus_assets.CHECKS,
+            *pseudo_labels.CHECKS,
             *percepiano_embeddings.CHECKS,
             *composite_labels.CHECKS,
             *competition.CHECKS,

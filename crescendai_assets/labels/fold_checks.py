@@ -88,7 +88,9 @@ def takes_on_both_sides(protocol: Protocol, folds: Sequence[Fold], rows: Sequenc
         for key, other in found
     ]
     summary = f"{len(torn)} of {of_all} pairs of one take are on both sides of a fold by {protocol}"
-    return Outcome(False, f"{summary}; passage_by_content keeps them together", facts, tuple(faults[:SAMPLE]), warn=True)
+    return Outcome(
+        False, f"{summary}; passage_by_content keeps them together", facts, tuple(faults[:SAMPLE]), warn=True
+    )
 
 
 def require_sound(fold: Fold, rows: Sequence[Row]) -> None:

@@ -81,7 +81,7 @@ class FusedPerformanceModel(RatingModule):
             weight_decay: Of weights, not of biases and norms.
             warmup_steps: Over which the learning rate rises.
             l_rank: Weight of ranking beside regression.
-            l_squared: Weight of the squared error that stands in the regression beside CCC.
+            l_squared: Weight of squared error added to `losses.regression_loss`; see `symbolic_base.Options`.
             ambiguous_threshold: Pairs whose labels differ by this or less are not ranked.
 
         Raises:

@@ -90,7 +90,6 @@ class RatingModule(pl.LightningModule, ABC):  # type: ignore[misc]  # Lightning 
         return self._anchored(found, torch.cat([out["scores_a"], out["scores_b"]]), labels, weights)
 
     def _anchored(self, found: Parts, scores: Tensor, labels: Tensor, weights: Tensor | None) -> Parts:
-        # CCC wants predictions to spread as labels do, which costs R² where little can be known
         squared = mse_loss(scores, labels, weights=weights)
         return {**found, "regression": found["regression"] + self.l_squared * squared}
 

@@ -8,6 +8,7 @@ from crescendai_assets.lake.figures import BLUE, GREEN, GREY, ORANGE, RED, empty
 from crescendai_assets.symbolic.edges import note_edges
 from crescendai_assets.symbolic.features import CHANNELS, FRAME_RATE, curves
 from crescendai_assets.symbolic.performance import Performance, pedal_at
+from crescendai_assets.symbolic.voices import estimated_voices
 
 SHOWN_SECONDS = 30.0
 _GRAPH_SECONDS = 4.0
@@ -45,7 +46,7 @@ def graph_picture(read: Performance, title: str, seconds: float = _GRAPH_SECONDS
     first = int(np.argmax(until - np.arange(len(read))))
     shown = slice(first, int(until[first]))
     drawn, axes = figure(6.4, 3.0)
-    for (name, pairs), colour in zip(note_edges(read, None).items(), _COLOURS, strict=False):
+    for (name, pairs), colour in zip(note_edges(read, estimated_voices(read)).items(), _COLOURS, strict=False):
         inside = pairs[:, ((pairs >= shown.start) & (pairs < shown.stop)).all(axis=0)]
         if inside.shape[1]:
             axes.add_collection(_lines(np.stack([read.onset[inside], read.pitch[inside]], axis=2), colour))

@@ -125,8 +125,8 @@ def test_the_objective_of_ratings_is_the_sum_of_the_losses_it_names(as_pairs):
     else:
         batch = rows(FAMILIES[1], performances, labels) | {"weights": weights}
         ranking = losses.group_ranking_loss(by_piece, labels, torch.zeros(8), weights=weights)
-    squared = losses.mse_loss(scores, labels, weights=weights)
-    expected = losses.ccc_loss(scores, labels, weights=weights) + 8 * squared + 0.5 * ranking
+    regression = losses.regression_loss(scores, labels, weights=weights)
+    expected = regression + 7 * losses.mse_loss(scores, labels, weights=weights) + 0.5 * ranking
     torch.testing.assert_close(model.training_step(batch, 0), expected)
 
 

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.tables import Row, Table
-from crescendai_assets.symbolic import edges, features, graphs, hand_features
-from crescendai_assets.symbolic.corpus.pack import Arrays, content_digest
+from crescendai_assets.symbolic import edges, features, graphs, hand_features, voices
+from crescendai_assets.symbolic.corpus.pack import Array, Arrays, content_digest
 from crescendai_assets.symbolic.corpus.schemas import CURVES, GRAPHS, TOKENS
 from crescendai_assets.symbolic.midi import read_midi
-from crescendai_assets.symbolic.performance import Performance
 from crescendai_assets.symbolic.tokenizer import MAX_SEQ_LEN, PianoTokenizer
 
 if TYPE_CHECKING:
@@ -79,7 +78,12 @@ def products(max_seq_len: int = MAX_SEQ_LEN) -> dict[str, Product]:
         max_seq_len: Tokens of the longest sequence.
     """
     tokens = PianoTokenizer(max_seq_len)
-    graph = {"nodes": graphs.VERSION, "edges": edges.EDGE_TYPES, "tolerance": edges.TOLERANCE_SECONDS}
+    graph = {
+        "nodes": graphs.VERSION,
+        "edges": edges.EDGE_TYPES,
+        "tolerance": edges.TOLERANCE_SECONDS,
+        "voices": voices.VERSION,
+    }
     curves = {
         "curves": features.VERSION,
         "channels": features.CHANNELS,
@@ -141,29 +145,33 @@ def _tokens(tokenizer: PianoTokenizer, path: Path) -> Made:
 def _score_graph(path: Path) -> Made:
     import numpy as np
 
-    read, by_type = _edges(path)
+    nodes, by_type = _graph(path)
     kinds = np.repeat(np.arange(len(by_type), dtype=np.uint8), [len(one) for one in by_type.values()])
     joined = np.concatenate(list(by_type.values()))
-    arrays = {"x": graphs.node_features(read), "edge_index": joined, "edge_type": kinds}
-    return made(arrays, {"nodes": len(read), "edges": len(joined)})
+    arrays = {"x": nodes, "edge_index": joined, "edge_type": kinds}
+    return made(arrays, {"nodes": len(nodes), "edges": len(joined)})
 
 
 def _hetero_graph(path: Path) -> Made:
-    read, by_type = _edges(path)
-    arrays = {"x": graphs.node_features(read), **by_type}
-    return made(arrays, {"nodes": len(read), "edges": sum(map(len, by_type.values()))})
+    nodes, by_type = _graph(path)
+    return made({"x": nodes, **by_type}, {"nodes": len(nodes), "edges": sum(map(len, by_type.values()))})
 
 
-def _edges(path: Path) -> tuple[Performance, dict[str, Any]]:
-    """Edges by type, int32, shape (E, 2): along the first axis, as a pack has them."""
+def _graph(path: Path) -> tuple[Array, dict[str, Any]]:
+    """Node features, and edges by type, int32, shape (E, 2): along the first axis, as a pack has them.
+
+    Voices are estimated: a corpus has no score for most of its files, and aligning takes seconds where it has.
+    """
     import numpy as np
 
     read = read_midi(path)
+    voice = voices.estimated_voices(read)
     try:
-        found = edges.note_edges(read, None)
+        found = edges.note_edges(read, voice)
     except edges.TooManyEdgesError as error:
         raise RecordingError(f"{path}: {error}; take it out") from error
-    return read, {name: np.ascontiguousarray(found[name].T.astype(np.int32)) for name in edges.EDGE_TYPES}
+    by_type = {name: np.ascontiguousarray(found[name].T.astype(np.int32)) for name in edges.EDGE_TYPES}
+    return graphs.node_features(read, voice), by_type
 
 
 def _features(path: Path) -> Made:

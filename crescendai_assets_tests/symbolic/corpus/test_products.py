@@ -11,7 +11,9 @@ from crescendai_assets.symbolic.corpus.products import hetero_graph, products, s
 from crescendai_assets.symbolic.features import extract_continuous_features
 from crescendai_assets.symbolic.graphs import extract_graph, extract_hetero_graph
 from crescendai_assets.symbolic.hand_features import extract_hand_features
+from crescendai_assets.symbolic.midi import read_midi
 from crescendai_assets.symbolic.tokenizer import PianoTokenizer
+from crescendai_assets.symbolic.voices import estimated_voices
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_a_graph_is_that_of_the_file(played):
     import torch
 
     arrays, facts = kept(played, "score_graphs")
-    found, expected = score_graph(arrays), extract_graph(played)
+    found, expected = score_graph(arrays), extract_graph(played, estimated_voices(read_midi(played)))
     for name in ("x", "edge_index", "edge_type"):
         assert torch.equal(found[name], expected[name]), name
         assert found[name].dtype == expected[name].dtype
@@ -51,7 +53,7 @@ def test_a_graph_by_type_is_that_of_the_file(played):
     import torch
 
     arrays, _ = kept(played, "hetero_graphs")
-    found, expected = hetero_graph(arrays), extract_hetero_graph(played)
+    found, expected = hetero_graph(arrays), extract_hetero_graph(played, estimated_voices(read_midi(played)))
     assert found.edge_types == expected.edge_types
     for kind in expected.edge_types:
         assert torch.equal(found[kind].edge_index, expected[kind].edge_index), kind
