@@ -92,7 +92,7 @@ def test_peak_memory_of_this_process_is_some_megabytes():
 
 REFERENCE = {
     f"reference.{matter}.{kind}"
-    for matter in ("passage", "passage_relative", "performer", "work", "published")
+    for matter in ("passage", "passage_relative", "passage_by_content", "performer", "work", "published")
     for kind in ("r2", "pairs")
 }
 

@@ -104,8 +104,8 @@ def _commit_all(partition: Partition, product: Product, listing: Listing) -> Non
                 "seconds": 123.456,
                 "sustain_changes": 321,
                 "mended": 0,
-                "bytes": one.version[0],
-                "mtime_ns": one.version[1],
+                "bytes": int(one.version.split("-")[0]),
+                "mtime_ns": int(one.version.split("-")[1]),
                 "sha256": sha256,
                 "fingerprint": wanted[recording_id],
             }

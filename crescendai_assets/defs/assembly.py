@@ -6,16 +6,19 @@ from typing import Any
 import dagster as dg
 
 from crescendai_assets.defs import (
+    checkpoints,
     competition,
     composite_labels,
     corpus_assets,
     jobs,
     maestro,
     maestro_checks,
+    packs,
     percepiano,
     percepiano_embeddings,
     pseudo_labels,
     registration,
+    reports,
     retention,
     sensors,
     youtube,
@@ -69,8 +72,11 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
                     competition,
                     maestro,
                     youtube,
+                    packs,
                 ]
             ),
+            *checkpoints.ASSETS.values(),
+            *reports.ASSETS.values(),
             retention.published,
         ],
         asset_checks=[
@@ -82,6 +88,9 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
             *competition.CHECKS,
             *maestro_checks.CHECKS,
             *youtube.CHECKS,
+            *packs.CHECKS,
+            *checkpoints.CHECKS,
+            *reports.CHECKS,
             *retention.CHECKS,
         ],
         jobs=[

@@ -38,4 +38,19 @@ embed_channel = dg.define_asset_job(
     description="Embed a channel's segments, clean and augmented; wants a device.",
 )
 
-ALL = [collect_maestro, embed_maestro, collect_competition, backfill_competition, collect_channel, embed_channel]
+train_checkpoints = dg.define_asset_job(
+    "train_checkpoints",
+    dg.AssetSelection.groups("checkpoints"),
+    description="Train every model in one fold; a backfill over folds trains all. Wants a device, and MIDI and "
+    "embeddings of the rated set; narrow the selection where one of them is not at hand.",
+)
+
+ALL = [
+    collect_maestro,
+    embed_maestro,
+    collect_competition,
+    backfill_competition,
+    collect_channel,
+    embed_channel,
+    train_checkpoints,
+]

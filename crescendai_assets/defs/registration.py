@@ -7,29 +7,35 @@ from pydantic import Field
 
 from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.metadata import clear_errors
-from crescendai_assets.defs.partitions import CHANNELS, EDITIONS, MIDI_SOURCES
-from crescendai_assets.defs.resources import CatalogueResource
+from crescendai_assets.defs.partitions import CHANNELS, EDITIONS, FOLDS, MIDI_SOURCES
+from crescendai_assets.defs.resources import CatalogueResource, LakeResource
+from crescendai_assets.labels.files import label_files
+from crescendai_assets.labels.folds import fold_keys
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.sources.registration import (
     Registration,
     register_channels,
     register_competitions,
+    register_folds,
     register_sources,
 )
 from crescendai_assets.symbolic.corpus.listing import KNOWN
 
-KINDS = {"competition": EDITIONS, "channel": CHANNELS, "midi_source": MIDI_SOURCES}
+KINDS = {"competition": EDITIONS, "channel": CHANNELS, "midi_source": MIDI_SOURCES, "fold": FOLDS}
 
 EVERY = 30
 
 
-def registrations(instance: dg.DagsterInstance, catalogue: CatalogueResource, midi: MidiResource) -> list[Registration]:
-    """What catalogue and settings ask for, against what the instance knows."""
+def registrations(
+    instance: dg.DagsterInstance, catalogue: CatalogueResource, midi: MidiResource, lake: LakeResource
+) -> list[Registration]:
+    """What catalogue, settings and folds on disk ask for, against what the instance knows."""
     known = {kind: instance.get_dynamic_partitions(kind) for kind in KINDS}
     return [
         register_competitions(catalogue.competitions(), known["competition"]),
         register_channels(catalogue.channels(), known["channel"]),
         _sources(midi, known["midi_source"]),
+        register_folds(fold_keys(label_files(lake.opened())), known["fold"]),
     ]
 
 
@@ -45,15 +51,15 @@ def _sources(midi: MidiResource, registered: Iterable[str]) -> Registration:
     name="registered_partitions",
     minimum_interval_seconds=EVERY,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Adds a partition for every valid edition and channel of the catalogue and for every source of MIDI, "
-    "and says what is not valid. "
+    description="Adds a partition for every valid edition and channel of the catalogue, for every source of MIDI and "
+    "for every fold of the rated set, and says what is not valid. "
     "Only reads files; keys whose file is gone stay until the job remove_unlisted_partitions takes them out.",
 )
 def registered_partitions(
-    context: dg.SensorEvaluationContext, catalogue: CatalogueResource, midi: MidiResource
+    context: dg.SensorEvaluationContext, catalogue: CatalogueResource, midi: MidiResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Add what is new."""
-    found = registrations(context.instance, catalogue, midi)
+    found = registrations(context.instance, catalogue, midi, lake)
     for one in found:
         for line in (*one.faults, *one.notes):
             context.log.warning(line)
@@ -64,9 +70,11 @@ def registered_partitions(
 
 
 @dg.op(name="register")
-def _register(context: dg.OpExecutionContext, catalogue: CatalogueResource, midi: MidiResource) -> None:
+def _register(
+    context: dg.OpExecutionContext, catalogue: CatalogueResource, midi: MidiResource, lake: LakeResource
+) -> None:
     with clear_errors():
-        for one in registrations(context.instance, catalogue, midi):
+        for one in registrations(context.instance, catalogue, midi, lake):
             context.instance.add_dynamic_partitions(one.kind, list(one.new))
             context.log.info(one.summary())
 
@@ -79,10 +87,14 @@ class RemovalConfig(dg.Config):
 
 @dg.op(name="remove_unlisted")
 def _remove_unlisted(
-    context: dg.OpExecutionContext, config: RemovalConfig, catalogue: CatalogueResource, midi: MidiResource
+    context: dg.OpExecutionContext,
+    config: RemovalConfig,
+    catalogue: CatalogueResource,
+    midi: MidiResource,
+    lake: LakeResource,
 ) -> None:
     with clear_errors():
-        found = registrations(context.instance, catalogue, midi)
+        found = registrations(context.instance, catalogue, midi, lake)
         unlisted = {key for one in found for key in one.unlisted}
         if strange := sorted(set(config.keys) - unlisted):
             raise SetupError(f"{', '.join(strange)}: still in the catalogue, or no partition; nothing was removed")

@@ -131,6 +131,27 @@ def read_folds(files: LabelFiles, protocol: Protocol | None = None) -> list[Fold
     return folds
 
 
+def fold_keys(files: LabelFiles) -> list[str]:
+    """The folds on disk as partitions are called, `passage-s0f0`; none where there are no folds."""
+    return [f"{fold.protocol}-{fold.name}" for fold in read_folds(files)] if files.folds.exists() else []
+
+
+def fold_of_key(files: LabelFiles, key: str) -> Fold:
+    """The fold that a partition is called after.
+
+    Raises:
+        SetupError: There is none.
+    """
+    protocol, _, name = key.partition("-")
+    found = next((fold for fold in read_folds(files) if (fold.protocol, fold.name) == (protocol, name)), None)
+    if found is None:
+        raise SetupError(
+            f"{files.folds}: there is no fold {key!r}; it was made before folds changed: the job "
+            "remove_unlisted_partitions takes it out"
+        )
+    return found
+
+
 def fold_sizes(folds: Iterable[Fold], rows: Sequence[Row]) -> list[Row]:
     """For a table: segments, passages and performers of each fold, with and without machine renderings."""
     by_id = {row["segment_id"]: row for row in rows}

@@ -15,7 +15,7 @@ from typing import Any
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import write_atomic
-from crescendai_assets.lake.journal import Journal, open_journal, write_last_run
+from crescendai_assets.lake.journal import Journal, fold, open_journal, write_last_run
 from crescendai_assets.lake.layout import Partition, StageFiles
 from crescendai_assets.lake.ledger import Failure, now_utc, read_failures
 from crescendai_assets.lake.resolve import Plan, resolve
@@ -188,7 +188,7 @@ def run_stage(
             once, their files stay.
         replaced: Of them, those that stand under another id now: they are removed at once, as by pruning.
         on_prune: Removes the files of one recording that left the source.
-        sweep: Removes files that belong to no row at all; called when pruning.
+        sweep: Removes files that belong to no row at all; called last when pruning, with the table as it stays.
         facts: What else to show, asked at the end.
 
     Raises:
@@ -223,6 +223,7 @@ def run_stage(
                 on_prune(recording_id)
             journal.remove(recording_id)
         if options.prune and sweep:
+            fold(files, table)  # or it would not know what this run committed
             sweep()
     seconds = time.monotonic() - started
     report = _report(partition, asset, table, files, run, seconds, facts(), pruned=len(pruned))
@@ -284,7 +285,7 @@ def _measured(files: StageFiles, table: Table) -> tuple[int, str]:
     """Rows and content hash of a table; as noted beside it while the file is the one that was measured."""
     noted = files.last_run.with_name(files.last_run.name.replace(".last_run.", ".measured."))
     status = files.table.stat()
-    of = [status.st_size, status.st_mtime_ns, status.st_ino]
+    of = [status.st_size, status.st_mtime_ns, status.st_ino, *sorted(table.volatile)]
     known = json.loads(noted.read_bytes()) if noted.exists() else {}
     if known.get("of") == of:
         return known["rows"], known["digest"]

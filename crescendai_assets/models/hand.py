@@ -94,12 +94,12 @@ class HandReference:
         w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
         _refuse_training(x, y, w, feature_names)
         settings, w = self.settings, w / w.mean()
-        mean, scale = _known_mean_and_scale(x)
+        mean, scale = known_mean_and_scale(x)
         filled = np.where(np.isnan(x), mean, x)
-        anchors = _standardised(filled, mean, scale, settings.clip)
+        anchors = standardised(filled, mean, scale, settings.clip)
         offset, width = np.average(y, axis=0, weights=w), settings.width / x.shape[1]
-        kernel = _kernel(anchors, anchors, width) + np.diag(settings.ridge / w)
-        dual = np.asarray(np.linalg.solve(kernel, y - offset), np.float64)
+        gram = rbf_kernel(anchors, anchors, width) + np.diag(settings.ridge / w)
+        dual = np.asarray(np.linalg.solve(gram, y - offset), np.float64)
         trees = _grown(filled, y, w, settings)
         self._fitted = _Fitted(mean, scale, anchors, dual, offset, *trees)
         self.feature_names = tuple(feature_names)
@@ -127,8 +127,8 @@ class HandReference:
         if np.isinf(x).any():
             raise ValueError("features hold infinite numbers; leave NaN where something is unknown")
         filled = np.where(np.isnan(x), fitted.mean, x)
-        near = _kernel(
-            _standardised(filled, fitted.mean, fitted.scale, self.settings.clip),
+        near = rbf_kernel(
+            standardised(filled, fitted.mean, fitted.scale, self.settings.clip),
             fitted.anchors,
             self.settings.width / x.shape[1],
         )
@@ -252,7 +252,7 @@ def _grown(x: Floats, y: Floats, weights: Floats, settings: HandSettings) -> tup
     return roots, feature, joined("threshold"), child("children_left"), child("children_right"), leaf, value
 
 
-def _known_mean_and_scale(x: Floats) -> tuple[Floats, Floats]:
+def known_mean_and_scale(x: Floats) -> tuple[Floats, Floats]:
     """By column, of what is not NaN; 0 and 1 where nothing is known, scale 1 where nothing varies."""
     import numpy as np
 
@@ -264,13 +264,14 @@ def _known_mean_and_scale(x: Floats) -> tuple[Floats, Floats]:
     return mean, np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1), scale, 1.0)
 
 
-def _standardised(x: Floats, mean: Floats, scale: Floats, clip: float) -> Floats:
+def standardised(x: Floats, mean: Floats, scale: Floats, clip: float) -> Floats:
+    """Columns of mean 0 and spread 1, cut at `clip`."""
     import numpy as np
 
     return np.clip((x - mean) / scale, -clip, clip)
 
 
-def _kernel(a: Floats, b: Floats, width: float) -> Floats:
+def rbf_kernel(a: Floats, b: Floats, width: float) -> Floats:
     """exp(-width |a_i - b_j|²), shape (len(a), len(b))."""
     import numpy as np
 

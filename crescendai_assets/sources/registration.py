@@ -18,7 +18,7 @@ class Registration:
     """What registering one kind of partition comes to.
 
     Attributes:
-        kind: `competition`, `channel` or `midi_source`.
+        kind: `competition`, `channel`, `midi_source` or `fold`.
         new: Valid in the catalogue and not registered, sorted.
         unlisted: Registered, and neither in the catalogue nor faulty there, sorted.
         faults: What of the catalogue could not be used.
@@ -57,8 +57,17 @@ def register_channels(channels: Channels, registered: Iterable[str]) -> Registra
 
 def register_sources(keys: Iterable[str], registered: Iterable[str]) -> Registration:
     """Sources of MIDI that the settings name against registered keys."""
+    return _compare_keys("midi_source", keys, registered)
+
+
+def register_folds(keys: Iterable[str], registered: Iterable[str]) -> Registration:
+    """Folds of the rated set against registered keys."""
+    return _compare_keys("fold", keys, registered)
+
+
+def _compare_keys(kind: str, keys: Iterable[str], registered: Iterable[str]) -> Registration:
     wanted, known = set(keys), set(registered)
-    return Registration("midi_source", tuple(sorted(wanted - known)), tuple(sorted(known - wanted)), (), ())
+    return Registration(kind, tuple(sorted(wanted - known)), tuple(sorted(known - wanted)), (), ())
 
 
 def _compare(

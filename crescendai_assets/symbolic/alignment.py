@@ -197,7 +197,7 @@ class _Played:
     def take(self, pitch: int, onset: float) -> int | None:
         candidates = self._free.get(pitch, [])
         nearest = min(candidates, key=lambda i: abs(self._onset[i] - onset), default=None)
-        if nearest is None or abs(self._onset[nearest] - onset) > ONSET_TOLERANCE_SECONDS:
+        if nearest is None or not abs(self._onset[nearest] - onset) <= ONSET_TOLERANCE_SECONDS:  # nor is NaN near
             return None
         candidates.remove(nearest)
         return int(nearest)

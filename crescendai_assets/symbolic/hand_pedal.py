@@ -23,7 +23,7 @@ def pedalling(read: Performance, chords: Moments) -> dict[str, float]:
     spans = pedal_spans(read.sustain, end)
     spans = spans[(spans[:, 1] > first) & (spans[:, 0] < end)]
     length = max(end - first, 0.1)
-    held, sounding = read.end - read.onset, _sounding_end(read, spans) - read.onset
+    held, sounding = read.end - read.onset, damped_at(read, spans) - read.onset
     return {
         "pedal_mean": mean_depth / 127,
         "pedal_deviation": _share((depth - mean_depth) ** 2, lasting) ** 0.5 / 127,
@@ -42,7 +42,7 @@ def pedalling(read: Performance, chords: Moments) -> dict[str, float]:
     }
 
 
-def _sounding_end(read: Performance, spans: Floats) -> Any:
+def damped_at(read: Performance, spans: Floats) -> Any:
     """When each note is damped: at its key's end, or when the pedal that is down then comes up."""
     import numpy as np
 

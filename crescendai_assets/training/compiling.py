@@ -21,6 +21,7 @@ from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.lake.verify import Outcome, outcome
 from crescendai_assets.symbolic.corpus.pack import Pack, document, offsets, read_pack
+from crescendai_assets.symbolic.corpus.performances import NAME
 from crescendai_assets.symbolic.corpus.products import Product
 from crescendai_assets.symbolic.corpus.schemas import PACKED
 from crescendai_assets.symbolic.corpus.shards import shard_path
@@ -37,7 +38,7 @@ class PlannedPack:
         product: What it is made of.
         rows: Rows of its index, by id: place in the pack, role, hash of the content.
         shards: (source, shard) -> ids taken from it, in the order of the pack.
-        not_made: Performances that may be used and have none of this product yet, or failed.
+        not_made: Performances that may be used and have none of this product as they are now: not yet, or it failed.
     """
 
     product: Product
@@ -61,9 +62,13 @@ def plan_pack(tier: Tier, product: Product, roles: Mapping[str, str]) -> Planned
     """
     shards: dict[tuple[str, str], list[str]] = defaultdict(list)
     content: dict[str, str] = {}
+    of = product.fingerprints()
     for partition in tier.partitions(product.name):
+        files = {row["recording_id"]: row["sha256"] for row in read_rows(partition.stage(NAME).table)}
         for row in read_rows(partition.stage(product.name).table):
-            if row["recording_id"] in roles:
+            sha256 = files.get(row["recording_id"])
+            # roles are of the file as it is now: what was made of another, or in another way, may be anything
+            if sha256 and row["recording_id"] in roles and row["fingerprint"] == of(sha256):
                 shards[partition.key, row["shard"]].append(row["recording_id"])
                 content[row["recording_id"]] = row["content"]
     in_order = {place: shards[place] for place in sorted(shards)}
@@ -141,12 +146,16 @@ def _write(tier: Tier, planned: PlannedPack, path: Path) -> None:
                     arrays[name][starts[name][done] : starts[name][done + 1]] = torch.from_numpy(one.copy())
                 done += 1
         facts = {"digest": planned.digest, "product": planned.product.name}
-        torch.save(document(ids, arrays, starts, facts), temporary)
-        with temporary.open("rb+") as file:
+        with temporary.open("wb") as file:
+            torch.save(document(ids, arrays, starts, facts), file)
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise no_room(error, path) from error
+    except RuntimeError as error:  # torch closes its archive after the disk refused, and complains of that
+        if not isinstance(error.__context__, OSError):
+            raise
+        raise no_room(error.__context__, path) from error
     finally:
         temporary.unlink(missing_ok=True)
         for left in laid.values():
@@ -185,8 +194,17 @@ def _mapped(path: Path, length: int, dtype: Any, further: tuple[int, ...]) -> An
 
     kind = torch.from_numpy(np.zeros(0, dtype)).dtype
     size = length * math.prod(further)
+    if size:
+        _reserve(path, size * np.dtype(dtype).itemsize)
     flat = torch.from_file(str(path), shared=True, size=size, dtype=kind) if size else torch.zeros(0, dtype=kind)
     return flat.reshape(length, *further)
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Take the room on disk now: where it is missing, writing to the mapped file would end the process (SIGBUS)."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def _clear(path: Path) -> None:

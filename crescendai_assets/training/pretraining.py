@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crescendai_assets.labels.evaluation_works import is_evaluation_work
+from crescendai_assets.labels.evaluation_works import PERCEPIANO_WORKS, is_evaluation_work
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.layout import Tier
@@ -28,7 +28,7 @@ from crescendai_assets.symbolic.corpus.performances import NAME
 from crescendai_assets.symbolic.corpus.schemas import CORPUS
 from crescendai_assets.symbolic.corpus.shards import shard_path
 from crescendai_assets.symbolic.duplicates import Duplicate, find_duplicates
-from crescendai_assets.symbolic.likeness import FEWEST, HOLDS, Shingles, groups_of_same_music
+from crescendai_assets.symbolic.likeness import FEWEST, HOLDS, SAME_MUSIC, Shingles, groups_of_same_music
 from crescendai_assets.symbolic.signatures import Signature
 from crescendai_assets.training.compiling import USED
 
@@ -43,6 +43,12 @@ VALIDATION_OF = 20
 
 VERSION = 1
 """Raise it when a decision here changes."""
+
+_DECISIVE = (
+    *("recording_id", "content", "source", "file", "composer", "title", "work_id", "performer_id", "copy_of", "usable"),
+    *("notes", "seconds"),
+)
+"""Columns of a performance that its role follows from, or that stand beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +106,7 @@ def plan_corpus(music: Music) -> list[Row]:
     groups = group_by_music(music)
     held = held_out(music, groups)
     doubles = {one.left_out: one for one in _duplicates(music)}
-    declared = _declared_copies(music.rows)
+    declared = _declared_copies(music.rows, doubles)
     rows = []
     for recording_id in sorted(music.rows):
         row, group = music.rows[recording_id], groups[recording_id]
@@ -140,11 +146,12 @@ def write_corpus(tier: Tier) -> list[Row]:
 def inputs_digest(tier: Tier) -> str:
     """What the roles follow from: every row's content, and the rules."""
     rows = (
-        (row["recording_id"], row["content"], row["composer"], row["title"], row["copy_of"], row["usable"])
+        [row[name] for name in _DECISIVE]
         for partition in tier.partitions(NAME)
         for row in read_rows(partition.stage(NAME).table)
     )
-    digest = hashlib.blake2b(repr((VERSION, HOLDS, VALIDATION_OF)).encode(), digest_size=16)
+    rules = (VERSION, HOLDS, FEWEST, SAME_MUSIC, VALIDATION_OF, PREFERENCE, PERCEPIANO_WORKS)
+    digest = hashlib.blake2b(repr(rules).encode(), digest_size=16)
     for row in rows:
         digest.update(repr(row).encode(errors="surrogatepass"))
     return digest.hexdigest()
@@ -167,11 +174,13 @@ def usable_roles(tier: Tier) -> dict[str, str]:
     """Id -> `train` or `validation`, of what may be used.
 
     Raises:
-        SetupError: The roles were not decided yet.
+        SetupError: The roles were not decided yet, or a source has changed since.
     """
     path = corpus_path(tier)
     if not path.exists():
         raise SetupError(f"{path}: is not there; materialize symbolic/corpus first")
+    if _inputs_on_disk(tier) != inputs_digest(tier):  # what is in a file now may be what must be held out
+        raise SetupError(f"{path}: the sources have changed since; materialize symbolic/corpus again")
     return {row["recording_id"]: row["role"] for row in read_rows(path) if row["role"] in USED}
 
 
@@ -187,7 +196,10 @@ def check_current(tier: Tier, expected: str | None) -> Outcome:
 
 
 def check_no_evaluation_work(tier: Tier) -> Outcome:
-    """Looks at what is on disk with fresh eyes: names, notes, copies and both sides of the split."""
+    """Looks at what is on disk with fresh eyes: names, notes, copies and both sides of the split.
+
+    A warning where there is no rated passage to look for: then names alone can tell, if there are any.
+    """
     music, used = read_music(tier), usable_roles(tier)
     faults: list[Row] = []
     rated = _Excerpts({i: s for i, s in music.shingles.items() if music.rows[i]["source"] == RATED})
@@ -197,7 +209,7 @@ def check_no_evaluation_work(tier: Tier) -> Outcome:
             faults.append({"id": recording_id, "fault": "is in no source any more"})
         elif row["source"] == RATED:
             faults.append({"id": recording_id, "fault": "is rated itself"})
-        elif work := is_evaluation_work(row["composer"], row["title"]):
+        elif work := _evaluation_work(row):
             faults.append({"id": recording_id, "fault": f"is called a performance of {work}"})
         elif passage := rated.held_by(music.shingles[recording_id]):
             faults.append({"id": recording_id, "fault": f"holds {passage}"})
@@ -209,6 +221,9 @@ def check_no_evaluation_work(tier: Tier) -> Outcome:
             sides[row["music"]].add(row["role"])
     faults += [{"id": m, "fault": "in training and validation"} for m, roles in sides.items() if len(roles) > 1]
     facts = {"looked_at": len(used), "rated_passages": len(rated)}
+    if used and not len(rated) and not faults:
+        fault = f"not read, so notes tell nothing: materialize symbolic/{NAME} of {RATED}, then symbolic/corpus"
+        return outcome([{"id": RATED, "fault": fault}], "", "source to look for is missing", facts, warn=True)
     return outcome(faults, f"none of {len(used)} performances is of a work that is judged", "leaks", facts)
 
 
@@ -248,11 +263,17 @@ def held_out(music: Music, groups: Mapping[str, str]) -> dict[str, str]:
             continue
         if row["source"] == RATED:
             why[group] = f"rated: {recording_id}"
-        elif work := is_evaluation_work(row["composer"], row["title"]):
+        elif work := _evaluation_work(row):
             why[group] = f"{work}, by the name of {recording_id}"
         elif passage := rated.held_by(music.shingles[recording_id]):
             why[group] = f"{recording_id} holds {passage}"
     return why
+
+
+def _evaluation_work(row: Row) -> str | None:
+    """The rated work that a performance is called; where its source says nothing, the path may."""
+    title = row["title"] or row["file"].rpartition(".")[0]
+    return is_evaluation_work(row["composer"], title)
 
 
 class _Excerpts:
@@ -309,10 +330,14 @@ def _duplicates(music: Music) -> list[Duplicate]:
     return find_duplicates(usable, sources={i: music.rows[i]["source"] for i in usable}, preference=PREFERENCE)
 
 
-def _declared_copies(rows: Mapping[str, Row]) -> dict[str, str]:
-    """Id -> id of the file that its source says it is a copy of, where that file is there."""
-    by_file = {row["file"]: recording_id for recording_id, row in rows.items() if row["source"] == "maestro"}
-    return {i: by_file[row["copy_of"]] for i, row in rows.items() if row["copy_of"] in by_file}
+def _declared_copies(rows: Mapping[str, Row], doubles: Mapping[str, Duplicate]) -> dict[str, str]:
+    """Id -> id of what stands for the file that its source says it is a copy of, unless it is that itself."""
+    kept = {
+        row["file"]: doubles[recording_id].kept if recording_id in doubles else recording_id
+        for recording_id, row in rows.items()
+        if row["source"] == "maestro"
+    }
+    return {i: kept[row["copy_of"]] for i, row in rows.items() if kept.get(row["copy_of"], i) != i}
 
 
 def _inputs_path(tier: Tier) -> Path:

@@ -86,7 +86,8 @@ class Platform:
     def tick(self) -> str:
         """One tick of the sensor that registers partitions; what it says."""
         context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions)
-        result = registered_partitions(context, catalogue=self.resources["catalogue"], midi=self.resources["midi"])
+        used = {name: self.resources[name] for name in ("catalogue", "midi", "lake")}
+        result = registered_partitions(context, **used)
         assert isinstance(result, dg.SensorResult)
         for request in result.dynamic_partitions_requests or ():
             assert isinstance(request, dg.AddDynamicPartitionsRequest)

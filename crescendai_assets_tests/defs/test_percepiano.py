@@ -8,6 +8,7 @@ import pytest
 
 from crescendai_assets.labels.files import label_files
 from crescendai_assets.sample.rated_music import KEYS
+from crescendai_assets.sample.rated_set import write_rated_set
 from crescendai_assets.sample.ratings import write_ratings_csv
 from crescendai_assets_tests.shared_data import DATA, needs_shared
 
@@ -49,6 +50,25 @@ def test_a_leak_in_the_folds_fails_its_own_check_only(rated):
     assert checks["idempotent"] is False
 
 
+def test_with_midi_at_hand_folds_by_content_are_made_and_a_take_on_both_sides_fails_their_check(platform):
+    write_rated_set(platform.root / "percepiano", audio=False)
+    done = platform.run(ALL)
+    assert all(one.succeeded and all(one.checks.values()) for one in done.values()), done
+    assert "no_leak_passage_by_content" in done["percepiano/folds"].checks
+    files = label_files(platform.lake)
+    document = json.loads(files.folds.read_text())
+    long, inside = "Schubert_D780_no.3_16bars_1_01", "Schubert_D780_no.3_8bars_1_02"
+    for protocol in ("passage", "passage_by_content"):
+        for fold in document[protocol]["folds"].values():
+            if long in fold["val"]:
+                fold["val"].remove(inside)
+                fold["train"].append(inside)
+    files.folds.write_text(json.dumps(document))
+    checks = platform.check("percepiano/folds")
+    failed = {name for name, passed in checks.items() if not passed}
+    assert failed == {"no_leak_passage", "no_leak_passage_by_content", "takes_shared_passage", "idempotent"}
+
+
 def test_without_ratings_it_is_said_what_to_set(platform, monkeypatch):
     monkeypatch.delenv("PERCEPIANO_DIR", raising=False)
     (done,) = platform.run(["percepiano/ratings"]).values()
@@ -62,7 +82,8 @@ def test_the_real_ratings_give_the_published_labels_and_the_published_folds_leak
     done = platform.run(ALL)
     assert all(one.succeeded for one in done.values()), done
     failed = [(name, check) for name, one in done.items() for check, passed in one.checks.items() if not passed]
-    assert failed == [("percepiano/folds", "no_leak_published")]
+    assert failed == [("percepiano/folds", "no_leak_published"), ("percepiano/folds", "takes_shared_passage")]
+    assert done["percepiano/passages"].metadata["content_groups"] == 36
     assert done["percepiano/labels"].metadata["dagster/row_count"] == 1202
     published = json.loads((DATA / "percepiano" / "label_2round_mean_reg_19_with0_rm_highstd0.json").read_text())
     labels = json.loads(label_files(platform.lake).labels.read_text())

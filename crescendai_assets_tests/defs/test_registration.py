@@ -22,7 +22,10 @@ def test_the_shipped_catalogue_is_registered_with_nothing_set(platform):
     )
     assert len(platform.instance.get_dynamic_partitions("channel")) >= 22
     assert "added" in said
-    assert platform.tick() == "competition: nothing new | channel: nothing new | midi_source: nothing new"
+    assert (
+        platform.tick()
+        == "competition: nothing new | channel: nothing new | midi_source: nothing new | fold: nothing new"
+    )
 
 
 def test_a_new_file_is_a_new_partition_and_a_bad_one_is_reported_beside_it(platform):

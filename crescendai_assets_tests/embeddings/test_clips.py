@@ -371,3 +371,10 @@ def test_another_set_has_its_own_folder_and_shares_the_clips(tier, audio, tiny):
     assert other.embedding_folder.name == "muq_embeddings-first"
     assert sound(tier)
     assert sound(other)
+
+
+def test_a_run_that_prunes_keeps_what_it_took_itself(tier, tmp_path):
+    save(tmp_path / "given", {A: tensor(13), B: tensor(14)})
+    assert take(tier, tmp_path / "given", options=Options(prune=True)).succeeded == 2
+    assert files_in(tier.embedding_folder) == {f"{A}.pt", f"{B}.pt"}
+    assert committed_embeddings(tier).keys() == {A, B}

@@ -81,6 +81,16 @@ def test_new_music_at_least_as_told_with_the_score_alone_and_with_the_passages_o
 
 
 @pytest.mark.slow
+def test_new_music_is_harder_where_no_take_is_on_both_sides(files: LabelFiles, dataset: HandDataset):
+    found = judged(files, dataset, "passage_by_content", draws=300)
+    assert (found.leaky, found.unit, found.everyone.segments) == (False, "content_group", 1202)
+    assert found.everyone.r2.value == pytest.approx(0.379, abs=0.01)
+    assert found.everyone.pairs.value == pytest.approx(0.732, abs=0.005)
+    assert found.pianists.r2.value == pytest.approx(0.309, abs=0.01)
+    assert found.pianists.pairs.value == pytest.approx(0.696, abs=0.005)
+
+
+@pytest.mark.slow
 def test_ratings_of_other_segments_teach_nothing(files: LabelFiles, dataset: HandDataset):
     shuffled = replace(dataset, labels=np.random.default_rng(0).permutation(dataset.labels))
     found = judged(files, shuffled, "passage", draws=0).everyone

@@ -1,4 +1,4 @@
-"""Four protocols, and a verdict on each that fails when something is on both sides."""
+"""The protocols, and a verdict on each that fails when something is on both sides."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from crescendai_assets.labels.baselines import ALL, LEFT_OUT
 from crescendai_assets.labels.baselines_in_folds import plan_baselines
 from crescendai_assets.labels.composite import check_composites, plan_composites
 from crescendai_assets.labels.files import LabelFiles
-from crescendai_assets.labels.fold_checks import check_folds
+from crescendai_assets.labels.fold_checks import check_folds, takes_on_both_sides
 from crescendai_assets.labels.folds import fold_sizes, read_folds, write_folds
 from crescendai_assets.labels.names import parse_name
 from crescendai_assets.labels.passage_groups import joined
@@ -71,9 +71,9 @@ def test_means_are_the_published_ones(files: LabelFiles):
     assert np.abs(ours - np.array([values[:19] for values in published.values()])).max() < 1e-9
 
 
-def test_passages_join_to_46_groups(files: LabelFiles):
-    facts = write_passages(files, PERCEPIANO / "midi").facts
-    assert facts == {
+def test_passages_join_to_46_groups_and_by_content_to_36(files: LabelFiles):
+    planned = write_passages(files, PERCEPIANO / "midi")
+    assert planned.facts == {
         "segments": 1_202,
         "pieces": 20,
         "passages": 99,
@@ -84,13 +84,59 @@ def test_passages_join_to_46_groups(files: LabelFiles):
         "groups_of_identical_midi": 21,
         "without_midi": 0,
         "unknown_midi": 0,
+        "content_groups": 36,
+        "same_take_pairs": 353,
+        "same_take_pairs_across_passage_groups": 85,
+        "same_take_pairs_across_passage_groups_by_pianists": 54,
+        "passages_that_hold_others_than_by_number": 9,
+        "midi_of_other_music": 1,
+        "unreadable_midi": 0,
     }
+    assert planned.findings[0] == {
+        "id": "Beethoven_WoO80_var25_8bars_19_14",  # it holds variation 24
+        "found": "does not hold the music of the passage's other performances",
+    }
+    assert len(planned.findings) == 10
+
+
+@pytest.mark.parametrize(
+    ("movement", "holds"),
+    [
+        ("mv2", {1: "1 2", 2: "3 4", 3: "5", 4: "6 7", 5: "8 9", 6: "10 11", 7: "12 13", 8: "14 15", 9: "16 17"}),
+        ("mv3", {1: "1 2", 7: "12 13", 8: "14 15", 12: "23 24", 18: "35 36", 19: "37"}),
+    ],
+)
+def test_what_long_passages_hold_is_found_where_their_numbers_are_wrong(files: LabelFiles, movement, holds):
+    long = [row for row in read_passages(files) if row["movement"] == movement and row["bars"] == 16]
+    found = {row["number"]: " ".join(str(int(inner.rpartition("_")[2])) for inner in row["holds"]) for row in long}
+    assert found == holds
+    by_number = {row["number"] for row in long if row["holds"] == row["holds_nominal"]}
+    assert by_number == {"mv2": {1, 2}, "mv3": {1, 12, 18, 19}}[movement]
+
+
+def test_no_group_by_content_tears_a_group_by_name_or_a_take(files: LabelFiles):
+    rows = {row["segment_id"]: row for row in read_passages(files)}
+    assert len({(row["passage_group"], row["content_group"]) for row in rows.values()}) == 46
+    for row in rows.values():
+        assert {rows[other]["content_group"] for other in row["same_take"]} <= {row["content_group"]}
+
+
+def test_folds_by_passage_have_takes_on_both_sides_and_those_by_content_none(files: LabelFiles):
+    rows = read_passages(files)
+    told = takes_on_both_sides("passage", read_folds(files, "passage"), rows)
+    assert (told.passed, told.warn) == (False, True)
+    assert told.facts["pairs_that_are_ever_on_both_sides"] == 85
+    assert told.facts["pairs_on_both_sides"] == (
+        "s0f0: 16, s0f1: 33, s0f2: 32, s0f3: 49, s1f0: 13, s1f1: 19, s1f2: 12, s1f3: 24, "
+        "s2f0: 34, s2f1: 43, s2f2: 40, s2f3: 49"
+    )
+    assert takes_on_both_sides("passage", read_folds(files, "passage_by_content"), rows).passed
 
 
 def test_joining_only_what_was_rated_gives_55_groups_none_of_them_torn_by_ours(files: LabelFiles):
     rows = read_passages(files)
     passage_of = {row["segment_id"]: row["passage"] for row in rows}
-    by_bars = [[row["passage"], *row["holds"]] for row in rows]
+    by_bars = [[row["passage"], *row["holds_nominal"]] for row in rows]
     by_midi = [[row["passage"], *(passage_of[key] for key in row["same_midi"])] for row in rows]
     assert len(set(joined(by_bars).values())) == 71
     strict = joined([*by_bars, *by_midi])
@@ -110,7 +156,7 @@ def test_the_names_agree_with_another_reading_of_them(files: LabelFiles):
     assert {parse_name(name).performer for name in scores} == {"Score", "Score2"}
 
 
-@pytest.mark.parametrize("protocol", ["passage", "performer", "work"])
+@pytest.mark.parametrize("protocol", ["passage", "passage_by_content", "performer", "work"])
 def test_no_protocol_of_ours_leaks(files: LabelFiles, protocol):
     verdict = check_folds(protocol, read_folds(files, protocol), read_passages(files))
     assert verdict.passed, verdict

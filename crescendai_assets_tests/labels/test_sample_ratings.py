@@ -111,6 +111,10 @@ def test_passages_are_joined_by_their_bars_and_by_the_machines_rendering_of_a_re
     }
     assert len({row["passage"] for row in rows}) == 15
     assert len({row["passage_group"] for row in rows}) == 11
+    # its 16 bars hold what their number says, so that takes join nothing more
+    assert len({row["content_group"] for row in rows}) == 11
+    assert sum(len(row["same_take"]) for row in rows) == 2 * (2 * 5 + 2)
+    assert all(row["music_as_named"] and row["holds"] == row["holds_nominal"] for row in rows)
 
 
 def test_other_effects_give_other_ratings(tmp_path: Path):
@@ -124,7 +128,7 @@ def test_other_effects_give_other_ratings(tmp_path: Path):
     assert found["work and performer"] < 0
 
 
-@pytest.mark.parametrize("protocol", ["passage", "performer", "work"])
+@pytest.mark.parametrize("protocol", ["passage", "passage_by_content", "performer", "work"])
 def test_it_can_be_split_in_every_protocol(sample, protocol):
     files, _, rows = sample
     planned = write_folds(files)

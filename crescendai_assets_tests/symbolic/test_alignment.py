@@ -9,10 +9,10 @@ import pytest
 
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.symbolic import alignment as alignments
-from crescendai_assets.symbolic.alignment import align, by_index, read_alignment, score_beats
+from crescendai_assets.symbolic.alignment import AlignmentFile, align, by_index, read_alignment, score_beats
 from crescendai_assets.symbolic.midi import read_midi
 from crescendai_assets.symbolic.performance import performance
-from crescendai_assets.symbolic.score_xml import read_score_xml
+from crescendai_assets.symbolic.score_xml import ScoreNotes, read_score_xml
 from crescendai_assets_tests.shared_data import DATA, needs_shared
 
 HEADER = "xml_id\tmidi_id\ttrack\tchannel\tpitch\tonset\n"
@@ -171,3 +171,11 @@ def test_computed_alignments_are_those_of_nasap_note_by_note(take):
     same = sum(found.get(i) == truth.get(i) for i in range(len(played))) / len(played)
     assert same >= 0.97, same
     assert len(truth) / len(played) > 0.9  # so that agreeing on nothing cannot pass
+
+
+def test_an_onset_that_is_no_time_is_no_note():
+    played = performance([60, 62] * 10, np.arange(20.0), np.full(20, 0.5), np.full(20, 64))
+    score = ScoreNotes(played, tuple(map(str, range(20))), np.ones(20, np.int64))
+    said = tuple((str(i), int(played.pitch[i]), float(i) if i else float("nan")) for i in range(20))
+    found = by_index(AlignmentFile(said, (), ()), played, score)
+    assert (found.matched[0].tolist(), found.insertions.tolist()) == ([1, 1], [0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crescendai_assets.symbolic import duplicates
-from crescendai_assets.symbolic.duplicates import find_duplicates
+from crescendai_assets.symbolic.duplicates import find_duplicates, overlapping_pairs
 from crescendai_assets.symbolic.midi import read_midi
 from crescendai_assets.symbolic.performance import Performance, performance
 from crescendai_assets.symbolic.signatures import FEWEST_NOTES, Signature, same_performance, sequences, signature
@@ -159,6 +159,16 @@ def test_the_result_does_not_depend_on_the_order_of_the_files_nor_on_how_many_ar
     random.Random(0).shuffle(names)
     monkeypatch.setattr(duplicates, "_AT_ONCE", 1000)
     assert find_duplicates({name: files[name] for name in names}) == found
+
+
+def test_pairs_are_told_in_order_with_what_each_has_of_the_other():
+    half = changed(PIANIST, keep=slice(0, len(PIANIST) // 2), later=2.0)
+    files = named(whole=PIANIST, other=random_performance(2, 500), half=half)
+    ((one, other, overlap),) = overlapping_pairs(files)
+    assert (one, other) == ("half", "whole")
+    assert (overlap.of_first, overlap.of_second) == pytest.approx((1, 0.5), abs=0.01)
+    assert overlap == same_performance(files["half"], files["whole"])
+    assert overlapping_pairs({}) == []
 
 
 def test_of_many_copies_one_is_kept():

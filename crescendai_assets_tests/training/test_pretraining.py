@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crescendai_assets.lake.errors import SetupError
@@ -19,7 +21,8 @@ from crescendai_assets.symbolic.corpus.listing import Listing, Sources, list_sou
 from crescendai_assets.symbolic.corpus.pack import read_pack
 from crescendai_assets.symbolic.corpus.performances import corpus_tier, make_product, read_performances
 from crescendai_assets.symbolic.corpus.products import products, windows
-from crescendai_assets.symbolic.corpus.schemas import CORPUS
+from crescendai_assets.symbolic.corpus.schemas import CORPUS, PERFORMANCES
+from crescendai_assets.symbolic.signatures import Signature
 from crescendai_assets.symbolic.tokenizer import PianoTokenizer
 from crescendai_assets.training.compiling import (
     check_packs,
@@ -30,9 +33,11 @@ from crescendai_assets.training.compiling import (
     write_pack_of_all,
 )
 from crescendai_assets.training.pretraining import (
+    Music,
     check_current,
     check_no_evaluation_work,
     corpus_path,
+    plan_corpus,
     usable_roles,
     write_corpus,
 )
@@ -212,3 +217,111 @@ def test_a_pack_that_was_cut_short_or_lost_its_index_is_written_again(corpus):
 def test_packs_wait_for_the_roles(corpus):
     with pytest.raises(SetupError, match="materialize symbolic/corpus first"):
         usable_roles(corpus.tier)
+
+
+def write_over(corpus, source, target):
+    """Give a file of the loose folder another content, as a user may."""
+    Path(corpus.sources.folders["loose"] / target).write_bytes((corpus.sources.folders["loose"] / source).read_bytes())
+
+
+@pytest.fixture
+def own_loose(corpus, tmp_path) -> Corpus:
+    """The corpus with a loose folder that may be changed."""
+    copied = shutil.copytree(corpus.sources.folders["loose"], tmp_path / "own")
+    return Corpus(corpus.tier, replace(corpus.sources, folders={"loose": copied}))
+
+
+def test_what_was_made_of_a_file_before_it_changed_is_not_compiled(own_loose):
+    corpus = own_loose
+    rated, plain = (corpus.sources.folders["loose"] / name for name in (RATED, SCALES))
+    kept = plain.read_bytes()
+    plain.write_bytes(rated.read_bytes())  # a rated work, told by its notes
+    corpus.read(*SOURCES)
+    product = products()["tokens"]
+    make_product(corpus.tier.partition("loose"), product, corpus.listing("loose"))
+    plain.write_bytes(kept)  # the file is put right; its tokens are still of the rated work
+    corpus.read("loose")
+    found = corpus.decided()[SCALES]
+    assert found["role"] in ("train", "validation")
+    planned = plan_pack(corpus.tier, product, usable_roles(corpus.tier))
+    assert found["recording_id"] not in {row["recording_id"] for row in planned.rows}
+    assert planned.not_made >= 1
+    make_product(corpus.tier.partition("loose"), product, corpus.listing("loose"))
+    planned = plan_pack(corpus.tier, product, usable_roles(corpus.tier))
+    assert found["recording_id"] in {row["recording_id"] for row in planned.rows}
+
+
+def test_packs_are_not_made_by_roles_that_were_decided_before_a_source_changed(own_loose):
+    corpus = own_loose
+    corpus.read(*SOURCES)
+    write_corpus(corpus.tier)
+    write_over(corpus, RATED, SCALES)
+    corpus.read("loose")
+    with pytest.raises(SetupError, match="materialize symbolic/corpus again"):
+        usable_roles(corpus.tier)
+
+
+def test_a_copy_stays_where_the_file_it_is_a_copy_of_gives_way_to_it():
+    row = {"composer": "", "title": "", "work_id": None, "performer_id": None, "usable": True, "notes": 1, "seconds": 1}
+    rows = {
+        "asap_x": {**row, "source": "asap", "file": "x.mid", "copy_of": "2004/x.midi"},
+        "maestro_x": {**row, "source": "maestro", "file": "2004/x.midi", "copy_of": None},
+    }
+    pitch = np.random.default_rng(0).integers(30, 90, 200).astype(np.uint8)
+    onset = np.cumsum(np.random.default_rng(1).integers(500, 9000, 200)).astype(np.int32)
+    whole, cut = Signature(pitch, onset), Signature(pitch[:150], onset[:150])
+    shingle = np.arange(50, dtype=np.uint64)
+    music = Music(rows, dict.fromkeys(rows, shingle), {"asap_x": whole, "maestro_x": cut})
+    roles = {row["recording_id"]: row["role"] for row in plan_corpus(music)}
+    assert roles["maestro_x"] == "duplicate"
+    assert roles["asap_x"] in ("train", "validation")
+
+
+def test_a_performer_that_a_source_corrects_is_corrected_in_the_corpus(corpus):
+    corpus.read("asap")
+    write_corpus(corpus.tier)
+    table = corpus.tier.partition("asap").stage("performances").table
+    rows = list(read_rows(table))
+    rows[0]["performer_id"] = "Somebody05"
+    PERFORMANCES.write(table, rows)
+    found = {row["recording_id"]: row["performer_id"] for row in write_corpus(corpus.tier)}
+    assert found[rows[0]["recording_id"]] == "Somebody05"
+
+
+def test_a_full_disk_stops_compiling_with_words_and_leaves_nothing_half_done(corpus, small_disk):
+    corpus.read("loose", "asap")
+    product = products()["features"]
+    make_product(corpus.tier.partition("asap"), product, corpus.listing("asap"))
+    write_corpus(corpus.tier)
+    planned = plan_pack(corpus.tier, product, usable_roles(corpus.tier))
+    there = small_disk / "features"
+    there.mkdir()
+    (corpus.tier.folder / "features").symlink_to(there)
+    with pytest.raises(SetupError, match="make room and run again"):
+        write_pack_of_all(corpus.tier, planned)
+    assert list(there.iterdir()) == []
+
+
+def test_a_file_of_a_folder_is_told_by_its_path_where_nothing_else_names_it(own_loose):
+    corpus = own_loose
+    folder = corpus.sources.folders["loose"]
+    (folder / "Schubert").mkdir()
+    (folder / SCALES).rename(folder / "Schubert" / "D960_mv1.mid")  # a movement of it that was not rated
+    corpus.read(*SOURCES)
+    found = corpus.decided()["Schubert/D960_mv1.mid"]
+    assert found["role"] == "held_out"
+    assert "Schubert D 960, by the name of" in found["why"]
+    rows = [{**row, "role": "train"} if row == found else row for row in read_rows(corpus_path(corpus.tier))]
+    CORPUS.write(corpus_path(corpus.tier), rows)
+    assert any("is called a performance of" in row["fault"] for row in check_no_evaluation_work(corpus.tier).rows)
+
+
+def test_that_no_rated_passage_was_there_to_look_for_is_a_warning(corpus):
+    corpus.read("loose")
+    write_corpus(corpus.tier)
+    found = check_no_evaluation_work(corpus.tier)
+    assert (found.passed, found.warn) == (False, True)
+    assert "materialize symbolic/performances of percepiano" in found.rows[0]["fault"]
+    corpus.read("percepiano")
+    write_corpus(corpus.tier)
+    assert check_no_evaluation_work(corpus.tier).passed

@@ -33,8 +33,8 @@ KNOWN = ("asap", "atepp", "maestro", "percepiano")
 
 _PLAIN = re.compile("[A-Za-z0-9_-]{1,40}")
 
-RESERVED = ("tokens", "graphs", "features", "journal", "failures")
-"""Names that a source cannot have: the compiled files lie under them."""
+RESERVED = re.compile(r"tokens|graphs|features|journal|failures|corpus\..*|muq_.*")
+"""Names that a source cannot have: what is compiled lies under them, or no partition is looked for there."""
 
 
 class Listed(NamedTuple):  # not a frozen dataclass: 14,000 of those take as long to make as to find on disk
@@ -44,7 +44,7 @@ class Listed(NamedTuple):  # not a frozen dataclass: 14,000 of those take as lon
         recording_id: Unique over all sources.
         path: Where it is.
         file: The same below the source's folder.
-        version: Size in bytes and time of the last change in ns.
+        version: Size in bytes and time of the last change in ns, as `version_of` writes them.
         composer: As the source has it, empty when it says nothing.
         title: The same.
         performer_id: Who plays, where it is known.
@@ -55,7 +55,7 @@ class Listed(NamedTuple):  # not a frozen dataclass: 14,000 of those take as lon
     recording_id: str
     path: str
     file: str
-    version: tuple[int, int]
+    version: str
     composer: str = ""
     title: str = ""
     performer_id: str | None = None
@@ -120,7 +120,8 @@ def list_source(key: str, sources: Sources) -> Listing:
     }
     if key not in lists:
         raise SetupError(
-            f"there is no source of MIDI {key!r}; name its folder in CRESCENDAI_MIDI_FOLDERS, as '{key}=<folder>'"
+            f"there is no source of MIDI {key!r}; name its folder in CRESCENDAI_MIDI_FOLDERS, as '{key}=<folder>'; "
+            f"to take what it gave out of the corpus, remove pretrain_cache/{key}"
         )
     files, absent = lists[key](sources)
     return _distinct(files, absent)
@@ -137,7 +138,7 @@ def folders_from(text: str) -> dict[str, Path]:
         name, equals, folder = entry.partition("=")
         if not equals or not folder or not name:
             raise SetupError(f"CRESCENDAI_MIDI_FOLDERS: {entry!r} is not <name>=<folder>")
-        if name in (*KNOWN, *RESERVED):
+        if name in KNOWN or RESERVED.fullmatch(name):
             raise SetupError(f"CRESCENDAI_MIDI_FOLDERS: the name {name!r} is taken; give the folder another")
         if name in found:
             raise SetupError(f"CRESCENDAI_MIDI_FOLDERS: {name!r} stands twice; give one of them another name")
@@ -155,10 +156,7 @@ def _asap(sources: Sources) -> tuple[Iterable[Listed], int]:
             str(one.midi),
             one.midi.relative_to(sources.asap).as_posix(),
             _version(one.midi),
-            one.composer,
-            one.title,
-            one.performer_id,
-            one.maestro_midi,
+            *(one.composer, one.title, one.performer_id, one.maestro_midi),
         )
         for one in found.performances
     )
@@ -176,9 +174,7 @@ def _atepp(sources: Sources) -> tuple[Iterable[Listed], int]:
             str(folder / one.midi_path),
             one.midi_path,
             _version(folder / one.midi_path),
-            one.composer,
-            one.title,
-            one.performer,
+            *(one.composer, one.title, one.performer),
             usable=one.quality not in LEFT_OUT_QUALITIES,
         )
         for one in found.performances
@@ -224,8 +220,10 @@ def _percepiano(sources: Sources) -> tuple[Iterable[Listed], int]:
         raise SetupError("PercePiano's MIDI is not at hand: put it into midi/ below PERCEPIANO_DIR")
     # one of PercePiano's files begins with a space that its label does not have
     listed = (
-        Listed(f"percepiano_{Path(file).stem.strip()}", path, file, version, title=Path(file).stem.strip())
-        for path, file, version in _walk(folder)
+        Listed(f"percepiano_{name}", entry.path, below + entry.name, _version(entry), title=name)
+        for below, entries in _walk(folder)
+        for entry in entries
+        for name in [Path(entry.name).stem.strip()]
     )
     return listed, 0
 
@@ -233,36 +231,63 @@ def _percepiano(sources: Sources) -> tuple[Iterable[Listed], int]:
 def _folder(key: str, folder: Path) -> Iterator[Listed]:
     if not folder.is_dir():
         raise SetupError(f"{folder}: no such folder; correct {key!r} in CRESCENDAI_MIDI_FOLDERS")
-    below, mark = "", ""  # one hash a folder: one a file would take as long as finding it on disk
-    for path, file, version in _walk(folder):
-        parent, _, name = file.rpartition("/")
-        if parent != below or not mark:
-            below, mark = parent, hashlib.blake2b(parent.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-        stem = name[:-4] if name.endswith(".mid") else name.replace(".", "_")
-        own = f"{stem}-{mark}" if _PLAIN.fullmatch(stem) else file_id("", file)
-        yield Listed(f"{key}_{own}", path, file, version)
+    for below, entries in _walk(folder):
+        # one hash a folder: one a file would take as long as finding it on disk
+        mark = hashlib.blake2b(below[:-1].encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+        for entry in entries:
+            name = entry.name
+            stem = name[:-4] if name.endswith(".mid") else name.replace(".", "_")
+            own = f"{stem}-{mark}" if _PLAIN.fullmatch(stem) else file_id("", below + name)
+            yield Listed(f"{key}_{own}", entry.path, below + name, _version(entry))
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, str, tuple[int, int]]]:
-    """MIDI files below a folder, by name: path, the same below the folder, version. Hidden ones are passed over."""
-    waiting = [str(folder)]
+def _walk(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """The MIDI files of each folder below a folder, with the path to it that ends in `/`. Hidden ones are passed over.
+
+    A folder is gone through once, however many links lead to it, by its own path if that is below the folder.
+
+    Raises:
+        SetupError: A folder cannot be read.
+    """
     prefix = len(str(folder)) + 1
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
+    waiting, links, seen = [str(folder)], list[str](), set[tuple[int, int]]()
+    while waiting or links:
+        here = (waiting or links).pop()
+        files, folders, linked = _entries(here, seen)
+        if files:
+            yield (here[prefix:].replace(os.sep, "/") + "/").lstrip("/"), files
+        waiting += folders
+        links += linked
+
+
+def _entries(folder: str, seen: set[tuple[int, int]]) -> tuple[list[os.DirEntry[str]], list[str], list[str]]:
+    """MIDI files in a folder by name, folders in it, and links to folders; nothing of one that was seen."""
+    files, folders, linked = list[os.DirEntry[str]](), list[str](), list[str]()
+    try:
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return files, folders, linked
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
             for entry in sorted(entries, key=operator.attrgetter("name")):
-                name = entry.name
-                if name.startswith("."):
-                    continue
-                if name.lower().endswith(MIDI_SUFFIXES) and entry.is_file():
-                    status = entry.stat()
-                    yield entry.path, entry.path[prefix:].replace(os.sep, "/"), (status.st_size, status.st_mtime_ns)
-                elif entry.is_dir():
-                    waiting.append(entry.path)
+                hidden = entry.name.startswith(".")
+                if not hidden and entry.name.lower().endswith(MIDI_SUFFIXES) and entry.is_file():
+                    files.append(entry)
+                elif not hidden and entry.is_dir():
+                    (linked if entry.is_symlink() else folders).append(entry.path)
+    except OSError as error:
+        raise SetupError(f"{folder}: cannot be read ({error.strerror}); correct its permissions") from error
+    return files, folders, linked
 
 
-def _version(path: Path) -> tuple[int, int]:
+def version_of(bytes_: int, mtime_ns: int) -> str:
+    """What tells that a file changed, in one word: pairs of numbers would keep the garbage collector busy."""
+    return f"{bytes_}-{mtime_ns}"
+
+
+def _version(path: Path | os.DirEntry[str]) -> str:
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    return version_of(status.st_size, status.st_mtime_ns)
 
 
 def _distinct(files: Iterable[Listed], absent: int = 0) -> Listing:

@@ -7,7 +7,7 @@ over all sources.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from crescendai_assets.lake.layout import Lake, Partition, Tier
 from crescendai_assets.lake.stage import Options, Progress, StageReport, silent
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.sources.works import work_id
-from crescendai_assets.symbolic.corpus.listing import Listed, Listing
+from crescendai_assets.symbolic.corpus.listing import Listed, Listing, version_of
 from crescendai_assets.symbolic.corpus.products import Made, Product, made
 from crescendai_assets.symbolic.corpus.schemas import PERFORMANCES
 from crescendai_assets.symbolic.corpus.shards import committed_rows, run_product
@@ -101,13 +101,13 @@ def make_product(
         SetupError: Another process works here, or the disk is full.
     """
     fingerprints: dict[str, str] = {}
-    read: dict[str, tuple[int, int]] = {}
+    read: dict[str, str] = {}
 
     def wanted() -> dict[str, str]:
         of = product.fingerprints()
         for row in _still_listed(partition, listing):
             fingerprints[row["recording_id"]] = of(row["sha256"])
-            read[row["recording_id"]] = row["bytes"], row["mtime_ns"]
+            read[row["recording_id"]] = version_of(row["bytes"], row["mtime_ns"])
         return fingerprints
 
     def path_of(recording_id: str) -> Path:
@@ -148,9 +148,8 @@ def _still_listed(partition: Partition, listing: Listing) -> Iterator[Row]:
 
 def _fingerprint(listed: Listed) -> str:
     """Not `fingerprint`: over 14,000 files, canonical JSON would take longer than reading the table."""
-    bytes_, mtime_ns = listed.version
     said = (listed.file, listed.composer, listed.title, str(listed.performer_id), str(listed.copy_of))
-    text = f"{VERSION}\0{bytes_}\0{mtime_ns}\0{listed.usable}\0" + "\0".join(said)
+    text = f"{VERSION}\0{listed.version}\0{listed.usable}\0" + "\0".join(said)
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -173,12 +172,19 @@ def _read(path: Path) -> Made:
     return made({"music": shingles(read), "pitch": playing.pitch, "onset": playing.onset}, facts)
 
 
-def _facts(rows: Sequence[Row], listing: Listing) -> dict[str, Any]:
+def _facts(rows: Iterable[Row], listing: Listing) -> dict[str, Any]:
+    seconds, notes, mended = 0.0, 0, 0
+    works = set()
+    for row in rows:
+        seconds += row["seconds"]
+        notes += row["notes"]
+        mended += row["mended"]
+        works.add(row["work_id"])
     return {
         "files_listed": len(listing.files),
         **({"listed_and_absent": listing.absent} if listing.absent else {}),
-        "hours": round(sum(row["seconds"] for row in rows) / 3600, 2),
-        "notes": sum(row["notes"] for row in rows),
-        "works": len({row["work_id"] for row in rows if row["work_id"]}),
-        "mended_notes": sum(row["mended"] for row in rows),
+        "hours": round(seconds / 3600, 2),
+        "notes": notes,
+        "works": len(works - {None}),
+        "mended_notes": mended,
     }

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,9 @@ WORKERS = 2
 """Guarded processes that read MIDI."""
 
 _SAMPLE = 5
+
+_LOST = ""
+"""Fingerprint of a row whose shard is not there."""
 
 Describe = Callable[[str, Made], Row]
 """Id and what was made -> the row, without its place."""
@@ -56,7 +58,7 @@ def run_product(
     options: Options = Options(),
     progress: Progress = silent,
     unusable: Callable[[], Mapping[str, RecordingError]] | None = None,
-    facts: Callable[[Sequence[Row]], Mapping[str, Any]] = lambda _rows: {},
+    facts: Callable[[Iterator[Row]], Mapping[str, Any]] = lambda _rows: {},
 ) -> StageReport:
     """Make what is missing or stale of one product of one source.
 
@@ -78,11 +80,18 @@ def run_product(
     """
     files = partition.stage(name)
     folder = partition.folder / name
-    rows = _Rows(files.table)
+    index = _Index(files.table, facts)
+
+    def committed() -> dict[str, str]:
+        there = _shards_in(folder)
+        return {i: fingerprint if shard in there else _LOST for i, (shard, fingerprint) in index.kept.items()}
 
     def work(run: StageRun) -> None:
         clear_temporary(folder, ".pt")
-        committed = {row["recording_id"] for row in rows.read()}
+        now = committed()
+        kept = {i for i, fingerprint in now.items() if fingerprint != _LOST}
+        for recording_id in now.keys() - kept:  # before its shard is there again without it
+            run.forget(recording_id)
         by_shard: dict[str, dict[str, Path]] = defaultdict(dict)
         for recording_id in run.plan.pending:
             try:
@@ -96,7 +105,7 @@ def run_product(
                 run,
                 shard,
                 folder / f"{shard}.pt",
-                committed,
+                kept,
                 dict(zip(by_shard[shard], results, strict=True)),
                 describe,
             )
@@ -106,14 +115,14 @@ def run_product(
         name,
         table,
         wanted=wanted,
-        committed=lambda: _committed(folder, rows.read()),
+        committed=committed,
         work=work,
         options=options,
         progress=progress,
         unusable=unusable,
-        on_prune=partial(_drop, folder),
+        released=lambda gone: set(gone) & {i for i, mark in committed().items() if mark == _LOST},
         sweep=lambda: _sweep(folder, files.table),
-        facts=lambda: facts(rows.read()),
+        facts=lambda: index.facts,
     )
 
 
@@ -128,7 +137,7 @@ def check_shards(partition: Partition, name: str, *, deep: bool = False) -> Outc
     for row in read_rows(partition.stage(name).table):
         rows[row["shard"]][row["recording_id"]] = row["content"]
     folder = partition.folder / name
-    there = {path.name[:-3] for path in folder.glob("*.pt")} if folder.is_dir() else set()
+    there = _shards_in(folder)
     faults: list[Row] = [{"id": f"{shard}.pt", "fault": "missing"} for shard in sorted(rows.keys() - there)]
     faults += [{"id": f"{shard}.pt", "fault": "no row needs it"} for shard in sorted(there - rows.keys())]
     both = sorted(rows.keys() & there)
@@ -137,31 +146,60 @@ def check_shards(partition: Partition, name: str, *, deep: bool = False) -> Outc
         pack = read_pack(folder / f"{shard}.pt")
         found = {recording_id: content_digest(arrays) for recording_id, arrays in pack.items()}
         for recording_id in sorted(found.keys() | rows[shard].keys()):
-            if found.get(recording_id) != rows[shard].get(recording_id):
-                faults.append({"id": recording_id, "fault": f"{shard}.pt does not hold what its row says"})
+            if recording_id not in rows[shard]:
+                faults.append({"id": recording_id, "fault": f"{shard}.pt holds it and no row does; run with prune"})
+            elif found.get(recording_id) != rows[shard][recording_id]:
+                fault = f"{shard}.pt does not hold what its row says; remove that file and run again"
+                faults.append({"id": recording_id, "fault": fault})
     facts = {"shards": len(there), "shards_read": len(looked)}
     return outcome(faults, f"{len(there)} shards are as recorded", "faults in shards: run the asset again", facts)
 
 
-class _Rows:
-    """A table that is read once as long as its file is the same: a run with nothing to do asks for it three times."""
+class _Index:
+    """What a table says, read once as long as its file is the same: a run with nothing to do asks three times."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, facts: Callable[[Iterator[Row]], Mapping[str, Any]]) -> None:
+        self._path, self._compute = path, facts
         self._of: tuple[int, int] | None = None
-        self._rows: list[Row] = []
+        self._kept: dict[str, tuple[str, str]] = {}
+        self._facts: Mapping[str, Any] = {}
 
-    def read(self) -> list[Row]:
+    @property
+    def kept(self) -> Mapping[str, tuple[str, str]]:
+        """Id -> shard and fingerprint."""
+        self._look()
+        return self._kept
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is to be shown of the rows."""
+        self._look()
+        return self._facts
+
+    def _look(self) -> None:
         status = self._path.stat() if self._path.exists() else None
         of = (status.st_ino, status.st_mtime_ns) if status else None
         if of is None or of != self._of:
-            self._of, self._rows = of, list(read_rows(self._path))
-        return self._rows
+            self._kept = {}
+            rows = self._noted()
+            self._facts = self._compute(rows)
+            for _ in rows:  # what `facts` left
+                pass
+            self._of = of
+
+    def _noted(self) -> Iterator[Row]:
+        for row in read_rows(self._path):
+            self._kept[row["recording_id"]] = row["shard"], row["fingerprint"]
+            yield row
 
 
 def _committed(folder: Path, rows: Iterable[Row]) -> dict[str, str]:
-    there = {path.name[:-3] for path in folder.glob("*.pt")} if folder.is_dir() else set()
+    there = _shards_in(folder)
     return {row["recording_id"]: row["fingerprint"] for row in rows if row["shard"] in there}
+
+
+def _shards_in(folder: Path) -> set[str]:
+    return {path.name[:-3] for path in folder.glob("*.pt")} if folder.is_dir() else set()
 
 
 def _keep(
@@ -194,21 +232,13 @@ def _still_needed(path: Path, ids: set[str]) -> dict[str, Arrays]:
     return {recording_id: arrays for recording_id, arrays in read_pack(path).items() if recording_id in ids}
 
 
-def _drop(folder: Path, recording_id: str) -> None:
-    """Take a performance out of its shard."""
-    path = folder / f"{shard_of(recording_id)}.pt"
-    if not path.exists():
-        return
-    left = {i: arrays for i, arrays in read_pack(path).items() if i != recording_id}
-    if left:
-        write_pack(path, left)
-    else:
-        path.unlink()
-
-
 def _sweep(folder: Path, table: Path) -> None:
-    """Remove shards that no row needs."""
-    needed = {row["shard"] for row in read_rows(table)}
-    for path in folder.glob("*.pt"):
-        if path.name[:-3] not in needed:
+    """Take out of the shards what no row has, and remove those that are empty then."""
+    needed = {row["recording_id"] for row in read_rows(table)}
+    for path in sorted(folder.glob("*.pt")):
+        there = read_pack(path)
+        left = {recording_id: arrays for recording_id, arrays in there.items() if recording_id in needed}
+        if not left:
             path.unlink()
+        elif len(left) < len(there):
+            write_pack(path, left)

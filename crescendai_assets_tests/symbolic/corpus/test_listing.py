@@ -23,7 +23,7 @@ def test_a_folder_lists_its_midi_below_it_too_and_nothing_else(tmp_path):
     found = list_source("mine", Sources(folders={"mine": tmp_path}))
     assert sorted(one.file for one in found.files.values()) == ["a.mid", "c.rmi", "deep/er/B.MIDI", "e.mid/inside.mid"]
     assert all(one.startswith("mine_") for one in found.files)
-    assert {one.version[0] for one in found.files.values()} == {4}
+    assert {one.version.split("-")[0] for one in found.files.values()} == {"4"}
 
 
 def test_an_id_stays_with_its_path_and_no_other_file_shares_it(tmp_path):
@@ -104,6 +104,8 @@ def test_folders_are_named_in_one_setting():
         ("tokens=/a", "the name 'tokens' is taken"),
         (f"a=/a{os.pathsep}a=/b", "'a' stands twice"),
         ("../up=/a", "could leave its folder"),
+        ("muq_mine=/a", "the name 'muq_mine' is taken"),
+        ("corpus.jsonl=/a", "the name 'corpus.jsonl' is taken"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused(text, what):
@@ -116,3 +118,30 @@ def test_real_percepiano_lists_each_rated_segment_by_its_name():
     found = list_source("percepiano", Sources(percepiano=DATA / "percepiano" / "midi"))
     assert len(found.files) == 1202
     assert "percepiano_Schubert_D935_no.3_4bars_2_1" in found.files  # its file begins with a space
+
+
+def test_folders_that_link_to_each_other_are_gone_through_once(tmp_path):
+    folder, beside = tmp_path / "mine", tmp_path / "beside"
+    for path in (folder / "a", beside):
+        path.mkdir(parents=True)
+    (folder / "a" / "x.mid").write_bytes(b"MThd")
+    (beside / "y.mid").write_bytes(b"MThd")
+    (folder / "a" / "up").symlink_to(folder)
+    (folder / "a" / "up_too").symlink_to(folder)
+    (folder / "linked").symlink_to(beside)
+    found = list_source("mine", Sources(folders={"mine": folder}))
+    assert sorted(one.file for one in found.files.values()) == ["a/x.mid", "linked/y.mid"]
+
+
+def test_a_folder_that_cannot_be_read_is_told_with_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SetupError, match=r"closed: cannot be read \(Permission denied\); correct its permissions"):
+        list_source("mine", Sources(folders={"mine": tmp_path}))

@@ -173,3 +173,53 @@ def test_pruning_takes_what_left_the_source_out_of_its_shard(source):
     assert source.values() == {kept: [1]}
     assert check_shards(source.partition, "tokens", deep=True).passed
     assert source.files().keys() == {"00.pt"}
+
+
+def test_a_lost_shard_is_made_again_in_full_after_a_run_that_made_only_some_of_it(source):
+    first, second = sorted(sharing(2))
+    source.put(**{first: "1", second: "2"})
+    source.run()
+    shard_path(source.partition, "tokens", "00").unlink()
+    source.run(limit=1)
+    assert committed_rows(source.partition, "tokens").keys() == {first}  # the other's arrays are not there
+    assert source.run().succeeded == 1
+    assert source.values() == {first: [1], second: [2]}
+
+
+def test_what_was_lost_with_its_shard_and_has_left_the_source_has_no_row_any_more(source):
+    (first,) = sharing(1)
+    source.put(**{first: "1", "elsewhere": "2"})
+    source.run()
+    shard_path(source.partition, "tokens", "00").unlink()
+    (source.folder / first).unlink()
+    source.run()
+    assert source.values() == {"elsewhere": [2]}
+    assert check_shards(source.partition, "tokens", deep=True).passed
+    assert source.run().plan.removed == ()
+
+
+def test_pruning_takes_out_of_a_shard_what_a_killed_run_wrote_and_did_not_commit(source):
+    kept, uncommitted = sharing(2)
+    source.put(**{kept: "1", uncommitted: "2"})
+    source.run()
+    table = source.partition.stage("tokens").table
+    TOKENS.write(table, [row for row in read_rows(table) if row["recording_id"] == kept])
+    (source.folder / uncommitted).unlink()  # before a next run could make it again
+    source.run()
+    found = check_shards(source.partition, "tokens", deep=True)
+    assert [row["id"] for row in found.rows] == [uncommitted]
+    assert "prune" in found.rows[0]["fault"]
+    source.run(prune=True)
+    assert check_shards(source.partition, "tokens", deep=True).passed
+    assert source.values() == {kept: [1]}
+
+
+def test_a_run_that_prunes_keeps_what_it_made_itself(source):
+    source.put(a="1", b="2")
+    source.run(prune=True)
+    assert source.values() == {"a": [1], "b": [2]}
+    (source.folder / "a").unlink()
+    source.put(b="3 3", c="4")
+    source.run(prune=True)
+    assert source.values() == {"b": [3, 3], "c": [4]}
+    assert check_shards(source.partition, "tokens", deep=True).passed

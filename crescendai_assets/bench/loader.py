@@ -1,0 +1,87 @@
+"""The training loader: batches from a pack against batches from a `.pt` file a segment, both from a warm cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crescendai_assets.bench.corpus import YEAR, segment_rows
+from crescendai_assets.bench.measure import Figure, Target, interleaved, pair_ratios, seconds
+from crescendai_assets.embeddings.folder import CLEAN, write_embeddings
+from crescendai_assets.lake.layout import Tier, open_lake
+from crescendai_assets.lake.schemas import EMBEDDINGS, MAESTRO_SEGMENTS
+from crescendai_assets.lake.tables import Row
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_FRAMES = 93
+_BATCH = 32
+_PER_RECORDING = 16
+
+
+def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
+    """Segments a second of an epoch of shuffled batches, of equal and of mixed lengths."""
+    from crescendai_assets.training.packing import embeddings_of, plan_pack, write_pack
+
+    count = 128 if quick else 1024
+    for name, what, shortest in (
+        ("equal", f"of {_FRAMES} frames", _FRAMES),
+        ("mixed", f"of 15 to {_FRAMES} frames", 15),
+    ):
+        tier = _tier(folder / name, count, shortest)
+        write_pack(plan_pack(tier))
+        sources = {"pack": embeddings_of(tier, packed=True), "files": embeddings_of(tier, packed=False)}
+        runs = {source: partial(seconds, epoch, found) for source, found in sources.items()}
+        interleaved(runs, 1)  # file cache
+        taken = interleaved(runs, 3 if quick else 9)
+        ratio, facts = pair_ratios(taken["files"], taken["pack"])
+        rates = {f"{source}_per_second": round(count / min(times)) for source, times in taken.items()}
+        yield Figure(
+            f"loader.{name}",
+            f"segments a second of the training loader, {count} segments {what} in batches of {_BATCH}: from a pack, "
+            "times from a file each",
+            ratio,
+            Target("at least", 4),
+            facts={**facts, **rates},
+        )
+
+
+def epoch(embeddings: Mapping[str, Tensor]) -> None:
+    """Make all batches of an epoch.
+
+    Raises:
+        RuntimeError: Some segments were not in any, so that the time would mean nothing.
+    """
+    from crescendai_assets.training.datasets import CompetitionDataset, make_loader
+
+    rows: list[dict[str, Any]] = [{"recording_id": key, "placement": 1} for key in embeddings]
+    loader = make_loader(CompetitionDataset(rows, embeddings=embeddings), _BATCH)
+    seen = sum(len(batch["embeddings"]) for batch in loader)
+    if seen != len(rows):
+        raise RuntimeError(f"{seen} of {len(rows)} segments were read")
+
+
+def _tier(root: Path, count: int, shortest: int) -> Tier:
+    """A year of random embeddings with its tables."""
+    import torch
+
+    partition = open_lake(root).tier("maestro").partition(YEAR)
+    chance = torch.Generator().manual_seed(0)
+    segments, embedded = [], []
+    for number in range(count // _PER_RECORDING):
+        recording_id = f"maestro_{number:05d}"
+        rows = list(segment_rows(recording_id, _PER_RECORDING))
+        lengths = torch.randint(shortest, _FRAMES + 1, (len(rows),), generator=chance).tolist()
+        made: list[tuple[Row, Tensor, Row]] = [
+            (row, torch.randn(n, 1024, generator=chance), {}) for row, n in zip(rows, lengths, strict=True)
+        ]
+        encoder = hashlib.blake2b(b"none", digest_size=16).hexdigest()
+        embedded += write_embeddings(partition.embedding_folder, recording_id, made, encoder)
+        segments += rows
+    MAESTRO_SEGMENTS.write(partition.stage("segments").table, segments)
+    EMBEDDINGS.write(partition.stage(CLEAN.asset).table, embedded)
+    return partition.tier

@@ -1,0 +1,181 @@
+"""Trained models: an asset a model of the registry, a partition a fold, a run on the device each. Never automated.
+
+How a model is trained, and when it is not trained again, is decided in `training.fit`; which models there are, in
+`training.registry`.
+"""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from crescendai_assets.defs import corpus_assets, percepiano, percepiano_embeddings
+from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.metadata import Metadata, clear_errors, picture, rows_table
+from crescendai_assets.defs.partitions import FOLDS
+from crescendai_assets.defs.resources import EncoderResource, LakeResource, PercePianoResource
+from crescendai_assets.defs.tier import IDEMPOTENT
+from crescendai_assets.labels.folds import fold_of_key
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.verify import Outcome
+from crescendai_assets.training.checkpoint_checks import check_split, check_trained
+from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, checkpoint_files
+from crescendai_assets.training.fit import fit_fold
+from crescendai_assets.training.hooks import call_hook
+from crescendai_assets.training.registry import MODELS, ModelSpec
+from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.t1_plan import SOURCE, T1Place
+
+_DEFAULTS = FitSettings("S0")
+
+
+class FitConfig(dg.Config):
+    """Hyper-parameters of one run; written into the checkpoint and shown on its page."""
+
+    preset: str = Field(_DEFAULTS.preset, description="small: minutes on two cores; full: as published.")
+    epochs: int = Field(_DEFAULTS.epochs, description="Most of them.")
+    batch_size: int = Field(_DEFAULTS.batch_size, description="Performances a step; halved once when memory runs out.")
+    learning_rate: float = Field(_DEFAULTS.learning_rate, description="Highest of the run.")
+    weight_decay: float = Field(_DEFAULTS.weight_decay, description="Of weights, not of biases and norms.")
+    dropout: float = Field(_DEFAULTS.dropout, description="Share left out in training.")
+    patience: int = Field(_DEFAULTS.patience, description="Epochs without getting better until it stops.")
+    precision: str = Field(_DEFAULTS.precision, description="auto (bf16 on a GPU), 32-true, bf16-mixed, 16-mixed.")
+    device: str = Field(_DEFAULTS.device, description="auto takes a GPU where there is one; cpu; cuda.")
+    allow_cpu: bool = Field(_DEFAULTS.allow_cpu, description="Whether auto may fall back on the CPU.")
+    seed: int = Field(_DEFAULTS.seed, description="Of weights, batches, dropout; each seed is a checkpoint of its own.")
+    logger: str = Field(_DEFAULTS.logger, description="none, or tensorboard: beside the checkpoint.")
+    hand_features: bool = Field(_DEFAULTS.hand_features, description="Whether symbolic models get hand features too.")
+    fused: list[str] = Field(list(_DEFAULTS.fused), description="What a fusion stands on, audio first.")
+    sizes: dict[str, Any] = Field({}, description="Arguments of the model that differ from the preset's.")
+    on_fold_complete: str = Field("", description="A function to call with the report, as package.module:function.")
+
+    def settings(self, model: str) -> FitSettings:
+        """As the domain takes them."""
+        values = self.model_dump(exclude={"on_fold_complete"})
+        return FitSettings(**{**values, "model": model, "fused": tuple(self.fused)})
+
+
+_OF_SOURCE = dg.SpecificPartitionsPartitionMapping([SOURCE])
+
+_LISTENED_TO: dict[str, list[Any]] = {
+    "hand": [corpus_assets.features],
+    "tokens": [corpus_assets.tokens, corpus_assets.features],
+    "score_graphs": [corpus_assets.score_graphs, corpus_assets.features],
+    "features": [corpus_assets.features],
+}
+
+
+def _deps(spec: ModelSpec) -> list[Any]:
+    """What a model is made of."""
+    rated: list[Any] = [percepiano.labels, percepiano.folds]
+    if spec.kind is None:
+        return [*rated, dg.AssetKey(["checkpoints", "A0"]), dg.AssetKey(["checkpoints", "S1"])]
+    if spec.kind == "notes":
+        return [*rated, percepiano.passages]
+    if spec.kind == "embeddings":
+        return [*rated, percepiano_embeddings.embeddings]
+    return [*rated, *(dg.AssetDep(one, partition_mapping=_OF_SOURCE) for one in _LISTENED_TO[spec.kind])]
+
+
+def _place(lake: LakeResource, rated: PercePianoResource, encoder: EncoderResource) -> T1Place:
+    """Where T1 is. MIDI is looked for only by models of symbols: without its folder those of sound go on."""
+    try:
+        midi = rated.midi_folder()
+    except SetupError:
+        midi = None
+    scores = midi.parent / "score_midi" if midi else None
+    there = scores if scores and scores.is_dir() else None
+    return T1Place.of(lake.opened(), there, encoder.set_name(), midi=midi)
+
+
+def _checkpoint(spec: ModelSpec) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["checkpoints", spec.key],
+        group_name="checkpoints",
+        owners=["team:models"],
+        kinds={"scikitlearn" if spec.of_arrays else "torch"},
+        code_version="1",
+        partitions_def=FOLDS,
+        deps=_deps(spec),
+        pool="gpu",
+        description=f"{spec.key}: {spec.title}. Trained in one fold and judged by what it never saw.",
+    )
+    def one(
+        context: dg.AssetExecutionContext,
+        config: FitConfig,
+        lake: LakeResource,
+        percepiano: PercePianoResource,
+        encoder: EncoderResource,
+    ) -> dg.MaterializeResult:
+        with clear_errors():
+            place = _place(lake, percepiano, encoder)
+            fold = fold_of_key(place.labels, context.partition_key)
+            report = fit_fold(place, fold, config.settings(spec.key), progress=context.log.info)
+            files = checkpoint_files(place.root, spec.key, context.partition_key, report.seed)
+            call_hook(config.on_fold_complete, report, files)
+            return dg.MaterializeResult(
+                metadata=_shown(report, files), data_version=dg.DataVersion(report.scores_digest)
+            )
+
+    made: dg.AssetsDefinition = one
+    return made
+
+
+def _shown(report: FitReport, files: CheckpointFiles) -> Metadata:
+    """What a person sees of a checkpoint."""
+    curves = {"picture_of_losses": picture(files.curves.read_bytes(), "losses by epoch")} if report.history else {}
+    settings = [{"setting": name, "value": str(value)} for name, value in report.settings.items()]
+    return {
+        "summary": _summary(report),
+        **curves,
+        **report.figures,
+        **({"leaky": "declared leaky: to be compared with figures of the same folds alone"} if report.leaky else {}),
+        "device": report.device,
+        "precision": report.precision,
+        "seconds": report.seconds,
+        "trained_parameters": report.parameters,
+        **{f"rows_{side}": count for side, count in report.rows.items()},
+        **({"encoder": report.encoder[0]} if report.encoder[0] else {}),
+        **({"notes": "; ".join(report.notes)} if report.notes else {}),
+        "settings": rows_table(settings),
+        "checkpoint": dg.MetadataValue.path(str(files.folder)),
+        "dagster/partition_row_count": report.rows["val"],
+    }
+
+
+def _summary(report: FitReport) -> str:
+    what = "trained" if report.fresh else "was trained already, nothing to do"
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in report.figures.items())
+    return f"{report.model} of {report.partition}, seed {report.seed}: {what} on {report.device}; held out: {figures}"
+
+
+_RESOURCES = frozenset({"lake", "percepiano", "encoder"})
+
+
+def _placed(subject: Subject) -> T1Place:
+    use = subject.resources
+    return _place(use.lake, use.percepiano, use.encoder)
+
+
+def _checks(spec: ModelSpec, asset: dg.AssetsDefinition) -> list[dg.AssetChecksDefinition]:
+    def trained(subject: Subject) -> Outcome:
+        return check_trained(_placed(subject), spec.key, subject.partition, subject.last_run.data_version)
+
+    def sound(subject: Subject) -> Outcome:
+        return check_split(_placed(subject), spec.key, subject.partition)
+
+    return [
+        asset_check(asset, "idempotent", trained, description=IDEMPOTENT, resources=_RESOURCES),
+        asset_check(
+            asset,
+            "split_is_sound",
+            sound,
+            description="The fold does not leak, or is declared leaky; what was scored is what it holds out.",
+            resources=_RESOURCES,
+            blocking=True,
+        ),
+    ]
+
+
+ASSETS = {spec.key: _checkpoint(spec) for spec in MODELS.values()}
+CHECKS = [check for key, asset in ASSETS.items() for check in _checks(MODELS[key], asset)]

@@ -1,0 +1,357 @@
+"""Models side by side from the checkpoints that are finished: what each said of rows held out, judged alike.
+
+A figure is told of whole shuffles only; where no shuffle of a model is complete, of the folds that are there, and the
+missing ones are named, never filled. Models are compared with the reference on the rows that both were asked about.
+How it is written down is in `report_text`, what is drawn in `report_pictures`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from crescendai_assets.evaluation.arrays import Floats
+from crescendai_assets.evaluation.bootstrap import DRAWS, Difference, Interval
+from crescendai_assets.evaluation.protocols import Judgement, OutOfFold, as_published, judge_predictions
+from crescendai_assets.evaluation.table import ModelResult, pick_winner
+from crescendai_assets.labels.baselines import ALL
+from crescendai_assets.labels.files import LabelFiles
+from crescendai_assets.labels.folds import read_folds
+from crescendai_assets.labels.passages import read_passages
+from crescendai_assets.labels.percepiano import read_labels
+from crescendai_assets.labels.protocols import LEAKY, PROTOCOLS, Fold, Protocol
+from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, finished
+from crescendai_assets.training.registry import MODELS, Track
+from crescendai_assets.training.t1_plan import T1Place, label_digest
+
+COMPARISONS: Mapping[str, tuple[tuple[Track, ...], str]] = {
+    "symbolic_comparison": (("symbolic",), "S0"),
+    "audio_comparison": (("audio",), "A0"),
+    "fusion": (("fusion", "audio", "symbolic"), "A0"),
+}
+"""Report -> tracks whose models stand in it, and the model that the others are compared with."""
+
+COUNTING = "by rater"
+"""Of the reliability that is told as a ceiling: each listener once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """What models are judged by.
+
+    Attributes:
+        rows: Rows of `metadata.jsonl` with a label, N.
+        labels: Shape (N, D).
+        folds: By protocol.
+        digest: Of the labels.
+        ceiling: ICC of the mean rating by dimension name.
+        baselines: Rows of `baselines.jsonl` evaluated in folds.
+    """
+
+    rows: tuple[Row, ...]
+    labels: Floats
+    folds: Mapping[Protocol, tuple[Fold, ...]]
+    digest: str
+    ceiling: Mapping[str, float]
+    baselines: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Over:
+    """How much better a model is than another on the rows of both.
+
+    Attributes:
+        r2: Difference in R².
+        pairs: Difference in the share of pairs in the right order.
+    """
+
+    r2: Difference
+    pairs: Difference
+
+    @property
+    def significant(self) -> bool:
+        """Whether either interval leaves out 0."""
+        return self.r2.significant or self.pairs.significant
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A model in a protocol.
+
+    Attributes:
+        name: Its key, with the seed where it is not 0.
+        judgement: Its figures.
+        published_pairs: Pairs as published, of a protocol that is declared leaky.
+        done: Folds that the figures are of.
+        missing: Folds that are not finished, by name.
+        by_fold: Fold -> R² of the rows it holds out.
+        whole: Whether the figures are of whole shuffles.
+        over: By set of rows how much better than the reference it is; empty of the reference itself or without one.
+        gpu_hours: Of training, None where it was a CPU.
+        notes: What must be said with the figures.
+    """
+
+    name: str
+    judgement: Judgement
+    published_pairs: Interval | None
+    done: tuple[str, ...]
+    missing: tuple[str, ...]
+    whole: bool
+    by_fold: Mapping[str, float]
+    over: Mapping[str, Over]
+    gpu_hours: float | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A protocol of a comparison.
+
+    Attributes:
+        protocol: Which.
+        entries: Models with at least one finished fold.
+        shuffles: Those that every model with whole shuffles has: the only fair ground to compare all of them on.
+        results: These models on these shuffles.
+        behind: Model -> the winner's pairs minus its own, on the rows of both.
+        winner: Of the results by pairs, then R²; None where there is none.
+    """
+
+    protocol: Protocol
+    entries: tuple[Entry, ...]
+    shuffles: tuple[int | None, ...]
+    results: tuple[ModelResult, ...]
+    behind: Mapping[str, Difference]
+    winner: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A report before it is written.
+
+    Attributes:
+        name: Of the report.
+        reference: Model that the others are compared with.
+        sections: Protocols with anything finished.
+        absent: Models of these tracks without a finished fold.
+        refused: Checkpoints that could not be used, and why.
+        judges: What it was judged by.
+    """
+
+    name: str
+    reference: str
+    sections: tuple[Section, ...]
+    absent: tuple[str, ...]
+    refused: Mapping[str, str]
+    judges: Judges
+
+
+def read_judges(files: LabelFiles) -> Judges:
+    """Labels, folds, ceiling and baselines of the rated set.
+
+    Raises:
+        SetupError: Labels, segments or folds were not materialized.
+    """
+    import numpy as np
+
+    labels = read_labels(files)
+    rows = tuple(row for row in read_passages(files) if row["segment_id"] in labels)
+    folds: dict[Protocol, list[Fold]] = defaultdict(list)
+    for fold in read_folds(files):
+        folds[fold.protocol].append(fold)
+    reliable = (row for row in read_rows(files.reliability) if row["counting"] == COUNTING)
+    return Judges(
+        rows=rows,
+        labels=np.array([labels[row["segment_id"]] for row in rows], np.float64),
+        folds={protocol: tuple(of) for protocol, of in folds.items()},
+        digest=label_digest(files),
+        ceiling={row["dimension"]: row["icc_mean"] for row in reliable if row["icc_mean"] is not None},
+        baselines=tuple(row for row in read_rows(files.baselines) if row["evaluated"] in folds),
+    )
+
+
+def compare(place: T1Place, name: str, *, draws: int = DRAWS) -> Comparison:
+    """Judge all finished checkpoints of one comparison.
+
+    Args:
+        place: Where the rated set and the checkpoints are.
+        name: One of `COMPARISONS`.
+        draws: Of the bootstrap.
+    """
+    tracks, reference = COMPARISONS[name]
+    judges = read_judges(place.labels)
+    models = [spec.key for spec in MODELS.values() if spec.track in tracks]
+    said, refused = _said(place, models, judges)
+    sections = [
+        _section(protocol, {m: of[protocol] for m, of in said.items() if protocol in of}, judges, reference, draws)
+        for protocol in PROTOCOLS
+        if any(protocol in of for of in said.values())
+    ]
+    absent = tuple(model for model in models if not any(one.split(" ")[0] == model for one in said))
+    return Comparison(name, reference, tuple(sections), absent, refused, judges)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """What a model said of one fold."""
+
+    fold: Fold
+    report: FitReport
+    scores: Mapping[str, Sequence[float]]
+
+
+_OfProtocol = dict[Protocol, list[_Scored]]
+
+
+def _said(place: T1Place, models: Sequence[str], judges: Judges) -> tuple[dict[str, _OfProtocol], dict[str, str]]:
+    """Name (with its seed) -> protocol -> what it said of each finished fold; and checkpoints that cannot be used."""
+    folds = {(fold.protocol, fold.name): fold for of in judges.folds.values() for fold in of}
+    found: dict[str, _OfProtocol] = defaultdict(lambda: defaultdict(list))
+    refused: dict[str, str] = {}
+    for files, report in finished(place.root, list(models)):
+        fold = folds.get((report.protocol, report.fold))
+        scores = {row["segment_id"]: row["scores"] for row in read_rows(files.scores)}
+        if fault := _fault(report, fold, scores, judges):
+            refused[_shown(files, place)] = fault
+        elif fold:
+            name = report.model if report.seed == 0 else f"{report.model} seed {report.seed}"
+            found[name][report.protocol].append(_Scored(fold, report, scores))
+    return found, refused
+
+
+def _fault(report: FitReport, fold: Fold | None, scores: Mapping[str, Sequence[float]], judges: Judges) -> str:
+    """Why a checkpoint cannot be judged; empty where it can."""
+    if fold is None:
+        return "there is no such fold any more"
+    if report.labels != judges.digest:
+        return "was trained on other labels"
+    if not scores or not set(scores) <= set(fold.val):
+        return "was trained on another fold of this name"
+    return ""
+
+
+def _shown(files: CheckpointFiles, place: T1Place) -> str:
+    return files.folder.relative_to(place.root / "checkpoints").as_posix()
+
+
+def _section(
+    protocol: Protocol, said: Mapping[str, list[_Scored]], judges: Judges, reference: str, draws: int
+) -> Section:
+    folds = judges.folds[protocol]
+    out = {name: _out_of_fold(protocol, scored, folds, judges) for name, scored in said.items()}
+    entries = tuple(
+        _entry(name, scored, out[name], out.get(reference) if name != reference else None, judges, draws)
+        for name, scored in said.items()
+    )
+    able = {entry.name: out[entry.name] for entry in entries if entry.whole}
+    shuffles = [
+        seed for seed in dict.fromkeys(fold.seed for fold in folds) if all(seed in o.seeds for o in able.values())
+    ]
+    if not able or not shuffles:
+        return Section(protocol, entries, (), (), {}, None)
+    fair = {name: _judgement(_of_seeds(one, shuffles), judges, draws) for name, one in able.items()}
+    results = tuple(
+        ModelResult(
+            entry.name,
+            r2=fair[entry.name].everyone.r2.value,
+            pairwise=fair[entry.name].everyone.pairs.value,
+            gpu_hours=entry.gpu_hours,
+            leaky=protocol in LEAKY,
+        )
+        for entry in entries
+        if entry.name in fair
+    )
+    winner = pick_winner(results)
+    behind: dict[str, Difference] = {}
+    for name, one in able.items():
+        if winner is not None and name != winner and (over := _over(able[winner], one, judges, draws)):
+            behind[name] = over[ALL].pairs
+    return Section(protocol, entries, tuple(shuffles), results, behind, winner)
+
+
+def _out_of_fold(protocol: Protocol, scored: Sequence[_Scored], folds: Sequence[Fold], judges: Judges) -> OutOfFold:
+    """Scores of whole shuffles; where none is whole, of the one with most of its folds."""
+    import numpy as np
+
+    number = {fold.name: place for place, fold in enumerate(folds)}
+    wanted = {seed: sum(fold.seed == seed for fold in folds) for seed in dict.fromkeys(fold.seed for fold in folds)}
+    there = {seed: [one for one in scored if one.fold.seed == seed] for seed in wanted}
+    whole = [seed for seed in wanted if len(there[seed]) == wanted[seed]]
+    seeds = whole or [max(wanted, key=lambda seed: len(there[seed]))]
+    row_of = {row["segment_id"]: place for place, row in enumerate(judges.rows)}
+    scores = np.full((len(seeds), *judges.labels.shape), np.nan)
+    fold_of = np.full(scores.shape[:2], -1)
+    for shuffle, seed in enumerate(seeds):
+        for one in there[seed]:
+            places = [row_of[key] for key in one.scores]
+            scores[shuffle, places] = list(one.scores.values())
+            fold_of[shuffle, places] = number[one.fold.name]
+    return OutOfFold(protocol, tuple(seeds), scores, fold_of)
+
+
+def _entry(
+    name: str,
+    scored: Sequence[_Scored],
+    found: OutOfFold,
+    reference: OutOfFold | None,
+    judges: Judges,
+    draws: int,
+) -> Entry:
+    folds = judges.folds[found.protocol]
+    used = [one for one in scored if one.fold.seed in found.seeds]
+    published = None
+    if found.protocol in LEAKY:
+        pairs = judge_predictions(found, judges.rows, judges.labels, pairing=as_published, draws=draws)
+        published = pairs.everyone.pairs
+    on_gpu = [one.report for one in used if not one.report.device.startswith("CPU")]
+    return Entry(
+        name=name,
+        judgement=_judgement(found, judges, draws),
+        published_pairs=published,
+        done=tuple(one.fold.name for one in used),
+        missing=tuple(fold.name for fold in folds if fold.name not in {one.fold.name for one in scored}),
+        whole=len(used) == sum(fold.seed in found.seeds for fold in folds),
+        by_fold={one.fold.name: one.report.figures.get("r2", float("nan")) for one in used},
+        over={} if reference is None else _over(found, reference, judges, draws),
+        gpu_hours=sum(report.seconds for report in on_gpu) / 3600 if on_gpu else None,
+        notes=_notes(used),
+    )
+
+
+def _notes(used: Sequence[_Scored]) -> tuple[str, ...]:
+    reports = [one.report for one in used]
+    notes = {note for report in reports for note in report.notes}
+    notes |= {f"over {report.encoder[0]}" for report in reports if "UNTRAINED" in report.encoder[0]}
+    if left_out := max((report.rows["left_out"] for report in reports), default=0):
+        notes.add(f"{left_out} rated segments could not be used")
+    if len({str(report.settings) for report in reports}) > 1:
+        notes.add("folds were trained with different settings")
+    return tuple(sorted(notes))
+
+
+def _over(first: OutOfFold, second: OutOfFold, judges: Judges, draws: int) -> dict[str, Over]:
+    """How much better the first is, on the rows of both, by set of rows; empty where they share none."""
+    seeds = [seed for seed in first.seeds if seed in second.seeds]
+    one, two = (_of_seeds(found, seeds) for found in (first, second))
+    both = (one.fold >= 0) & (two.fold >= 0)
+    if not seeds or not both.all(0).any():
+        return {}
+    better, other = (_judgement(_only(found, both), judges, 0) for found in (one, two))
+    pairs = ((better.everyone, other.everyone), (better.pianists, other.pianists))
+    return {a.rows: Over(*a.better_than(b, draws=draws)) for a, b in pairs}
+
+
+def _judgement(found: OutOfFold, judges: Judges, draws: int) -> Judgement:
+    return judge_predictions(found, judges.rows, judges.labels, draws=draws)
+
+
+def _of_seeds(found: OutOfFold, seeds: Sequence[int | None]) -> OutOfFold:
+    places = [found.seeds.index(seed) for seed in seeds]
+    return replace(found, seeds=tuple(seeds), scores=found.scores[places], fold=found.fold[places])
+
+
+def _only(found: OutOfFold, there: Floats) -> OutOfFold:
+    import numpy as np
+
+    return replace(found, fold=np.where(there, found.fold, -1))

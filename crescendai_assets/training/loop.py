@@ -1,0 +1,243 @@
+"""One training run of a module: loaders, Lightning's trainer, and what to do when memory runs out.
+
+Which rows, and what becomes of the result, is `fit`'s; what is kept in between is `keeper`'s.
+"""
+
+# ruff: noqa: TID253 - the trainer is Lightning's; nothing that definitions reach imports this
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.files import write_atomic
+from crescendai_assets.lake.stage import Progress
+from crescendai_assets.training.batches import PassageBatches, in_order
+from crescendai_assets.training.checkpoints import CheckpointFiles
+from crescendai_assets.training.keeper import Keeper
+from crescendai_assets.training.settings import FitSettings, Hardware
+from crescendai_assets.training.t1_inputs import T1Batches
+
+GRADIENT_NORM = 1.0
+WORKERS = 4
+"""Processes that make batches beside a GPU; a CPU has its hands full."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows a training has.
+
+    Attributes:
+        train: Places to learn from.
+        inner: Places that the epoch is chosen by.
+        passages: Of each row.
+        segments: Of each row.
+    """
+
+    train: Sequence[int]
+    inner: Sequence[int]
+    passages: Sequence[str]
+    segments: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out.
+
+    Attributes:
+        model: With its best weights.
+        history: A row an epoch.
+        best_epoch: Whose weights these are.
+        batch_size: In the end.
+        notes: What a reader should know.
+    """
+
+    model: Any
+    history: tuple[dict[str, float], ...]
+    best_epoch: int
+    batch_size: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What a training under way is of; `halved` once memory ran out."""
+
+    fingerprint: str
+    batch_size: int
+    halved: bool = False
+
+
+def train(
+    build: Callable[[], Any],
+    data: T1Batches,
+    rows: Rows,
+    settings: FitSettings,
+    machine: Hardware,
+    files: CheckpointFiles,
+    mark: str,
+    *,
+    progress: Progress,
+    callbacks: Sequence[pl.Callback] = (),
+) -> Trained:
+    """Train from the beginning, or on from where a killed training of the same was.
+
+    Args:
+        build: A new model, prepared; the same one each time.
+        data: Of all rows.
+        rows: Which of them.
+        settings: How.
+        machine: On what.
+        files: Where to keep the state.
+        mark: Of all that the training comes from; what was begun under another one is thrown away.
+        progress: Gets lines for the log.
+        callbacks: More of Lightning's.
+
+    Raises:
+        SetupError: A loss is not finite, or memory runs out twice.
+    """
+    begun = _read(files)
+    if begun is None or begun.fingerprint != mark:
+        begun = _begin(files, _Begun(mark, settings.batch_size))
+    while True:
+        model = build()
+        who = PassageBatches(rows.train, [rows.passages[p] for p in rows.train], begun.batch_size, settings.seed)
+        keeper = Keeper(files, settings, _names(who, rows), progress)
+        if _run(model, data, rows, who, settings, machine, keeper, callbacks):
+            break
+        del model, keeper
+        begun = _halved(files, begun, settings, progress)
+    model.load_state_dict(torch.load(files.best, weights_only=True, map_location="cpu"))
+    notes = (f"out of memory: the batch was halved to {begun.batch_size}",) if begun.halved else ()
+    return Trained(model, tuple(keeper.history), keeper.best_epoch, begun.batch_size, notes)
+
+
+def _run(
+    model: Any,
+    data: T1Batches,
+    rows: Rows,
+    batches: PassageBatches,
+    settings: FitSettings,
+    machine: Hardware,
+    keeper: Keeper,
+    callbacks: Sequence[pl.Callback],
+) -> bool:
+    """Run the epochs that are left; False when memory ran out."""
+    files = keeper.files
+    goes_on = files.last.exists() and files.best.exists()
+    if goes_on:
+        state = torch.load(files.last, weights_only=False, map_location="cpu")  # our own file, of a kind torch knows
+        keeper.load_state_dict(state["callbacks"][keeper.state_key])
+        keeper.progress(f"goes on after epoch {len(keeper.history) - 1}, where it was interrupted")
+        if keeper.over:
+            return True
+    batches.set_epoch(len(keeper.history))  # a resumed trainer asks for its first batches before it says the epoch
+    workers = WORKERS if machine.accelerator == "gpu" else 0
+    more: dict[str, Any] = {"batch_size": None, "num_workers": workers, "persistent_workers": workers > 0}
+    learnt = torch.utils.data.DataLoader(data, sampler=batches, **more)
+    chosen = torch.utils.data.DataLoader(data, sampler=in_order(rows.inner, batches.batch_size), **more)
+    with _quiet():
+        trainer = _trainer(settings, machine, keeper, callbacks)
+        try:
+            trainer.fit(model, learnt, chosen, ckpt_path=files.last if goes_on else None, weights_only=False)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            return False
+    if not files.best.exists():
+        raise SetupError(f"{files.folder}: was interrupted before its first epoch was over; run it again")
+    return True
+
+
+def _trainer(settings: FitSettings, machine: Hardware, keeper: Keeper, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=settings.epochs,
+        accelerator=machine.accelerator,
+        devices=1,
+        precision=machine.precision,
+        logger=_logger(settings, keeper.files),
+        callbacks=[*callbacks, keeper],
+        gradient_clip_val=GRADIENT_NORM,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        enable_checkpointing=False,  # the keeper does it: atomically, and the best weights alone
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=keeper.files.folder,
+    )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, of a device or of the machine."""
+    said = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+    )
+
+
+def _halved(files: CheckpointFiles, begun: _Begun, settings: FitSettings, progress: Progress) -> _Begun:
+    """Begin again with half the batch, once."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if begun.halved or begun.batch_size < 2:
+        raise SetupError(
+            f"{settings.model}: out of memory with a batch of {begun.batch_size}, halved already; set a smaller "
+            "batch_size, the preset small, or train where there is more memory"
+        )
+    half = begun.batch_size // 2
+    progress(f"out of memory with a batch of {begun.batch_size}: begins again with {half}")
+    return _begin(files, replace(begun, batch_size=half, halved=True))
+
+
+def _begin(files: CheckpointFiles, begun: _Begun) -> _Begun:
+    shutil.rmtree(files.resume, ignore_errors=True)
+    write_atomic(files.begun, json.dumps(begun.__dict__).encode())
+    return begun
+
+
+def _read(files: CheckpointFiles) -> _Begun | None:
+    return _Begun(**json.loads(files.begun.read_text())) if files.begun.exists() else None
+
+
+def _names(batches: PassageBatches, rows: Rows) -> Callable[[int, int], list[str]]:
+    def who(epoch: int, number: int) -> list[str]:
+        batches.set_epoch(epoch)
+        return [rows.segments[place] for place in list(batches)[number]]
+
+    return who
+
+
+def _logger(settings: FitSettings, files: CheckpointFiles) -> Any:
+    if settings.logger == "none":
+        return False
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return TensorBoardLogger(files.folder, name="tensorboard", version="")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's talk of devices, workers and loggers: what matters is in the keeper's lines."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    before = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", message=".*(num_workers|lr_scheduler|LeafSpec).*")
+            yield
+    finally:
+        for one, level in zip(loggers, before, strict=True):
+            one.setLevel(level)

@@ -1,0 +1,243 @@
+"""Models by key: what each listens to, how it is built in which size, and how it is prepared for a fold.
+
+`S0` and `S4` are models of arrays; all others are Lightning modules. One more model is one more entry here. How they
+are trained is in `fit`; what they are is in `models`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.training.settings import FitSettings
+
+if TYPE_CHECKING:
+    from crescendai_assets.training.t1_data import T1Data
+    from crescendai_assets.training.t1_inputs import Inputs
+    from crescendai_assets.training.t1_plan import Kind
+
+Track = Literal["symbolic", "audio", "fusion"]
+
+SMALL_AUDIO: Mapping[str, Any] = {"hidden_dim": 128}
+"""Sizes over stored embeddings that train a fold in minutes on two cores."""
+
+
+@dataclass(frozen=True)
+class Dims:
+    """Sizes that follow from the data.
+
+    Attributes:
+        labels: D.
+        conditions: K, numbers beside the music; 0 for none.
+        audio: Size of a fusion's `z_audio`; 0 for other models.
+        symbolic: Size of its `z_symbolic`.
+        names: Of the columns, of a model of arrays; not written down, its file has them.
+    """
+
+    labels: int
+    conditions: int = 0
+    audio: int = 0
+    symbolic: int = 0
+    names: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def plain(self) -> dict[str, int]:
+        """As they are written beside a checkpoint."""
+        return {name: value for name, value in asdict(self).items() if name != "names"}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model of the registry.
+
+    Attributes:
+        key: Its name.
+        title: What it is, in a few words.
+        track: Which report it stands in.
+        kind: What it listens to; None for a fusion, which listens to two other checkpoints.
+        make: Builds it.
+        note: What must be said with its figures.
+    """
+
+    key: str
+    title: str
+    track: Track
+    kind: Kind | None
+    make: Callable[[FitSettings, Dims], Any]
+    note: str = ""
+
+    @property
+    def of_arrays(self) -> bool:
+        """Whether it is trained at once, from arrays of features, without a GPU."""
+        return self.kind in ("hand", "notes")
+
+
+REFERENCES: Mapping[Track, str] = {"symbolic": "S0", "audio": "A0", "fusion": "A0"}
+"""What others of the track are compared with."""
+
+
+def spec_of(key: str) -> ModelSpec:
+    """The model of that key.
+
+    Raises:
+        SetupError: There is none.
+    """
+    if key not in MODELS:
+        raise SetupError(f"there is no model {key!r}; the models are {', '.join(MODELS)}")
+    return MODELS[key]
+
+
+def wants_hand(settings: FitSettings) -> bool:
+    """Whether hand features are needed."""
+    spec = spec_of(settings.model)
+    return spec.kind == "hand" or (spec.track == "symbolic" and not spec.of_arrays and settings.hand_features)
+
+
+def make_inputs(data: T1Data, settings: FitSettings) -> Inputs:
+    """What a model takes of each clip."""
+    from crescendai_assets.training import t1_inputs
+
+    kind = spec_of(settings.model).kind
+    if kind == "tokens":
+        return t1_inputs.TokenInputs(data.arrays, _size(settings, "max_seq_len", 1024, 2048))
+    if kind == "score_graphs":
+        return t1_inputs.GraphInputs(data.arrays)
+    if kind == "features":
+        return t1_inputs.CurveInputs(data.arrays, _size(settings, "max_frames", 6000, 15_000))
+    assert data.embeddings is not None
+    return t1_inputs.EmbeddingInputs(data.embeddings, [row["segment_id"] for row in data.rows])
+
+
+def prepare(model: Any, inputs: Inputs, labels: Any, conditions: Any, train: Sequence[int]) -> None:
+    """Tell a new model the means and deviations of what it will see, from the rows to learn from alone.
+
+    Args:
+        model: As `make` built it.
+        inputs: Of all rows.
+        labels: Shape (N, D).
+        conditions: Shape (N, K) or None.
+        train: Places of the rows to learn from.
+    """
+    chosen = list(train)
+    if hasattr(model, "start_at"):
+        model.start_at(labels[chosen])
+    if conditions is not None:
+        model.fit_conditions(conditions[chosen])
+    if hasattr(model, "fit_inputs"):
+        model.fit_inputs(inputs.sample(chosen))
+    if hasattr(model, "scale"):
+        model.scale.fit(inputs.sample(chosen))
+
+
+def scores_of(model: Any, batch: Mapping[str, Any]) -> Any:
+    """Scores (B, D) in 0 to 1 of a batch of rows."""
+    if hasattr(model, "logits_of"):
+        return model.logits_of(batch, "").sigmoid()
+    return model.logits(model.encode(batch["embeddings"], batch["mask"])).sigmoid()
+
+
+def representation(model: Any, batch: Mapping[str, Any]) -> Any:
+    """Representations z (B, H) of a batch of rows, as a fusion takes them."""
+    if "embeddings" in batch:
+        return model.encode(batch["embeddings"], batch["mask"])
+    fields = {**model.fields, **model.optional_fields, "conditions": "conditions"}
+    return model(**{argument: batch[name] for name, argument in fields.items() if name in batch})["z_symbolic"]
+
+
+def _size(settings: FitSettings, name: str, small: int, full: int) -> int:
+    return int(settings.sizes.get(name, small if settings.preset == "small" else full))
+
+
+def _training(settings: FitSettings) -> dict[str, Any]:
+    return {
+        "learning_rate": settings.learning_rate,
+        "weight_decay": settings.weight_decay,
+        "dropout": settings.dropout,
+    }
+
+
+def _hand(settings: FitSettings, _dims: Dims) -> Any:
+    from crescendai_assets.models.hand import HandReference, HandSettings
+
+    return HandReference(HandSettings(**{"seed": settings.seed, **settings.sizes}))
+
+
+def _notes(settings: FitSettings, dims: Dims) -> Any:
+    from dataclasses import replace
+
+    from crescendai_assets.models.stack import EnsembleSettings, SymbolicEnsemble
+
+    usual = EnsembleSettings()
+    hand = replace(usual.hand, **{"seed": settings.seed, **settings.sizes})
+    return SymbolicEnsemble(dims.names, replace(usual, hand=hand))
+
+
+def _symbolic(name: str) -> Callable[[FitSettings, Dims], Any]:
+    def make(settings: FitSettings, dims: Dims) -> Any:
+        from crescendai_assets.models import symbolic
+        from crescendai_assets.symbolic.tokenizer import PianoTokenizer
+
+        kind: Any = getattr(symbolic, name)
+        first = (PianoTokenizer().vocab_size,) if name == "TransformerSymbolicEncoder" else ()
+        options = {
+            **_training(settings),
+            "stage": "finetune",
+            "num_labels": dims.labels,
+            "conditions_dim": dims.conditions,
+            **settings.sizes,
+        }
+        return (kind.small if settings.preset == "small" else kind)(*first, **options)
+
+    return make
+
+
+def _audio(name: str, **own: Any) -> Callable[[FitSettings, Dims], Any]:
+    def make(settings: FitSettings, dims: Dims) -> Any:
+        from crescendai_assets.models import audio
+
+        small = SMALL_AUDIO if settings.preset == "small" else {}
+        options = {**_training(settings), "num_labels": dims.labels, **small, **own, **settings.sizes}
+        return getattr(audio, name)(**options)
+
+    return make
+
+
+def _fusion(fusion_type: Any) -> Callable[[FitSettings, Dims], Any]:
+    def make(settings: FitSettings, dims: Dims) -> Any:
+        from crescendai_assets.models.fusion import FusedPerformanceModel
+
+        small = {"fused_dim": 128} if settings.preset == "small" else {}
+        sizes = {"num_labels": dims.labels, "audio_dim": dims.audio, "symbolic_dim": dims.symbolic}
+        options = {**_training(settings), **sizes, **small, **settings.sizes}
+        return FusedPerformanceModel(fusion_type=fusion_type, **options)
+
+    return make
+
+
+MODELS: Mapping[str, ModelSpec] = {
+    spec.key: spec
+    for spec in (
+        ModelSpec("S0", "hand features, trees and kernel ridge", "symbolic", "hand", _hand),
+        ModelSpec("S1", "tokens, Transformer", "symbolic", "tokens", _symbolic("TransformerSymbolicEncoder")),
+        ModelSpec("S2", "graph of notes, attention", "symbolic", "score_graphs", _symbolic("GNNSymbolicEncoder")),
+        ModelSpec("S3", "curves, CNN + Transformer", "symbolic", "features", _symbolic("ContinuousSymbolicEncoder")),
+        ModelSpec("S4", "aligned notes, trees and weighed kernel ridge", "symbolic", "notes", _notes),
+        ModelSpec("A0", "frozen MuQ, attention pooling, MLP", "audio", "embeddings", _audio("AudioReference")),
+        ModelSpec("A1", "low-rank adapters", "audio", "embeddings", _audio("MuQLoRAModel")),
+        ModelSpec(
+            "A2",
+            "adapters, in two stages",
+            "audio",
+            "embeddings",
+            _audio("MuQStagedModel", stage="supervised"),
+            "without its first stage, which needs T3 and T4",
+        ),
+        ModelSpec("A3", "unfrozen layer by layer", "audio", "embeddings", _audio("MuQFullUnfreezeModel")),
+        ModelSpec("F1", "cross-attention of sound and symbols", "fusion", None, _fusion("cross_attention")),
+        ModelSpec("F2", "sound and symbols side by side", "fusion", None, _fusion("concat")),
+        ModelSpec("F3", "sound and symbols by gates", "fusion", None, _fusion("gated")),
+    )
+}
+"""All models."""

@@ -1,0 +1,116 @@
+"""Trained modules put to use: their batches, what they say of rows, and their vectors for a fusion.
+
+How they are trained is in `fit` and `loop`, where they lie in `checkpoints`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.training.batches import in_order
+from crescendai_assets.training.checkpoints import CheckpointFiles, read_report
+from crescendai_assets.training.registry import Dims, make_inputs, representation, scores_of, spec_of
+from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.t1_data import T1Data, load_t1
+from crescendai_assets.training.t1_plan import T1Place, T1Plan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from crescendai_assets.training.t1_inputs import Inputs, T1Batches
+
+
+def as_batches(data: T1Data, inputs: Inputs, *, audio: int = 0, symbolic: int = 0) -> tuple[T1Batches, Dims]:
+    """The clips as batches of tensors, and the sizes that follow from them.
+
+    Args:
+        data: The clips.
+        inputs: What is heard of them.
+        audio: See `Dims`.
+        symbolic: See `Dims`.
+    """
+    import torch
+
+    from crescendai_assets.models.losses import rater_weights
+    from crescendai_assets.training.t1_inputs import T1Batches
+
+    names = {passage: number for number, passage in enumerate(sorted({row["passage"] for row in data.rows}))}
+    conditions = None if data.hand is None else torch.tensor(data.hand, dtype=torch.float32)
+    batches = T1Batches(
+        inputs,
+        torch.tensor(data.labels, dtype=torch.float32),
+        rater_weights(torch.tensor(data.raters)),
+        torch.tensor([names[row["passage"]] for row in data.rows]),
+        conditions,
+    )
+    return batches, Dims(data.labels.shape[1], 0 if conditions is None else conditions.shape[1], audio, symbolic)
+
+
+def predicted(model: Any, batches: T1Batches, places: Sequence[int], batch_size: int, device: str = "cpu") -> Any:
+    """Scores of rows, shape (rows, D), in 32 bits."""
+    return _asked(scores_of, model, batches, places, batch_size, device).numpy()
+
+
+def load_module(files: CheckpointFiles, settings: FitSettings) -> Any:
+    """The model of a finished checkpoint, with its weights.
+
+    Raises:
+        SetupError: There is none, or it is a model of arrays.
+    """
+    import torch
+
+    report, spec = read_report(files), spec_of(settings.model)
+    if report is None:
+        raise SetupError(f"{files.folder}: there is no finished checkpoint; train {settings.model} first")
+    if spec.of_arrays:
+        raise SetupError(f"{settings.model} is a model of arrays and has no vectors; fuse one of S1, S2 and S3")
+    dims: dict[str, Any] = dict(report.dims)
+    model = spec.make(settings, Dims(**dims))
+    model.load_state_dict(torch.load(files.weights, weights_only=True, map_location="cpu"))
+    return model.eval()
+
+
+def vectors_of(
+    files: CheckpointFiles, place: T1Place, plan: T1Plan, settings: FitSettings, keys: Sequence[str]
+) -> Tensor:
+    """What a trained encoder makes of clips, shape (clips, H).
+
+    Args:
+        files: Its checkpoint.
+        place: Where the clips are.
+        plan: Which clips it was trained with.
+        settings: How it was trained.
+        keys: Segments.
+    """
+    data, model = load_t1(place, plan), load_module(files, settings)
+    batches, _ = as_batches(data, make_inputs(data, settings))
+    of_key = {key: row for row, key in enumerate(plan.keys)}
+    return _asked(representation, model, batches, [of_key[key] for key in keys], settings.batch_size, "cpu")
+
+
+def fused_inputs(audio: Tensor, symbolic: Tensor) -> Inputs:
+    """Vectors of two encoders as what a fusion takes."""
+    from crescendai_assets.training.t1_inputs import VectorInputs
+
+    return VectorInputs(z_audio=audio, z_symbolic=symbolic)
+
+
+def _asked(
+    ask: Callable[[Any, Any], Any],
+    model: Any,
+    batches: T1Batches,
+    places: Sequence[int],
+    batch_size: int,
+    device: str,
+) -> Tensor:
+    import torch
+
+    model = model.to(device).eval()
+    found = []
+    with torch.inference_mode():
+        for chosen in in_order(places, batch_size):
+            batch = {name: value.to(device) for name, value in batches[chosen].items()}
+            found.append(ask(model, batch).float().cpu())
+    return torch.cat(found).clone()

@@ -1,0 +1,216 @@
+"""A fold is trained, resumed after a kill, not trained twice, and refused where it cannot be trust-worthy."""
+
+# ruff: noqa: TID253 - tests of torch modules
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+
+from crescendai_assets.labels.folds import fold_keys
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.training.checkpoints import FitReport, files_of, read_report
+from crescendai_assets.training.fit import fit_fold
+from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.task import is_current, plan_fit
+from crescendai_assets_tests.training.rated_lake import fold, tiny
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def scores(place, model: str = "S1", seed: int = 0) -> np.ndarray:
+    rows = read_rows(files_of(place.root, model, fold(place), seed).scores)
+    return np.array([row["scores"] for row in rows])
+
+
+@pytest.mark.parametrize("model", ["S0", "S1", "S2", "S3"])
+def test_a_fold_of_every_symbolic_model_is_trained_and_tells_what_it_never_saw(model, place):
+    said: list[str] = []
+    report = fit_fold(place, fold(place), tiny(model), progress=said.append)
+    files = files_of(place.root, model, fold(place), 0)
+    assert sorted(row["segment_id"] for row in read_rows(files.scores)) == sorted(fold(place).val)
+    assert {len(row["scores"]) for row in read_rows(files.scores)} == {19}
+    assert set(report.figures) == {"r2", "pair_accuracy"}
+    assert report.device.startswith("CPU")
+    assert any(report.device in line for line in said)
+    assert not files.resume.exists()
+    if model != "S0":
+        assert [row["epoch"] for row in report.history] == [0, 1]
+        assert files.curves.read_bytes().startswith(b"\x89PNG")
+        assert len(files.curves.read_bytes()) <= 40_000
+        assert len([line for line in said if line.startswith("epoch ")]) == 2
+
+
+def test_a_second_run_does_nothing_and_a_changed_setting_trains_again(place):
+    first = fit_fold(place, fold(place), tiny("S0"))
+    files = files_of(place.root, "S0", fold(place), 0)
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files.folder.glob("*.*")}
+    again = fit_fold(place, fold(place), tiny("S0"))
+    assert (again, again.fresh, first.fresh) == (first, False, True)
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files.folder.glob("*.*")} == before
+    assert not fit_fold(place, fold(place), tiny("S0", device="auto")).fresh, "where it runs changes nothing"
+    assert fit_fold(place, fold(place), tiny("S0", sizes={"trees": 26})).fresh
+    assert fit_fold(place, fold(place), tiny("S0", seed=1)).fresh
+    assert files.report.exists(), "another seed is another checkpoint"
+
+
+def test_labels_that_changed_make_a_checkpoint_stale(own_place):
+    fit_fold(own_place, fold(own_place), tiny("S0"))
+    labels = json.loads(own_place.labels.labels.read_text())
+    labels[next(iter(labels))][0] += 0.01
+    own_place.labels.labels.write_text(json.dumps(labels))
+    assert not is_current(plan_fit(own_place, fold(own_place), tiny("S0")))
+    assert fit_fold(own_place, fold(own_place), tiny("S0")).fresh
+
+
+def test_a_checkpoint_with_other_scores_than_its_report_tells_is_trained_again(place):
+    fit_fold(place, fold(place), tiny("S0"))
+    files = files_of(place.root, "S0", fold(place), 0)
+    files.scores.write_text("")
+    assert fit_fold(place, fold(place), tiny("S0")).fresh
+    assert len(list(read_rows(files.scores))) == len(fold(place).val)
+
+
+def test_the_part_set_aside_shares_no_group_with_what_is_learnt_from(place):
+    works = [key for key in fold_keys(place.labels) if key.startswith("work-")]
+    for key, column in (
+        ("passage-s0f0", "passage_group"),
+        ("passage_by_content-s1f1", "content_group"),
+        ("performer-s0f0", "performer_group"),
+        (works[0], "passage_group"),
+    ):
+        task = plan_fit(place, fold(place, key), tiny("S1"))
+        sides = task.sides()
+        rows = {row["segment_id"]: row for row in task.plan.rows}
+        train, inner = ({rows[k][column] for k in sides[side]} for side in ("train", "inner"))
+        assert train
+        assert inner
+        assert not train & inner
+        assert sorted((*sides["train"], *sides["inner"])) == sorted(fold(place, key).train)
+        assert sides["val"] == list(fold(place, key).val)
+
+
+def test_a_fold_that_leaks_is_refused_before_anything_is_trained(place):
+    whole = fold(place)
+    leaking = replace(whole, train=(*whole.train, whole.val[0]))
+    with pytest.raises(SetupError, match="leaks"):
+        fit_fold(place, leaking, tiny("S1"))
+    assert not (place.root / "checkpoints").exists()
+
+
+class Poison(pl.Callback):
+    """Makes weights NaN before one batch."""
+
+    def __init__(self, epoch: int, batch: int) -> None:
+        self.at = (epoch, batch)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if (trainer.current_epoch, batch_idx) == self.at:
+            for parameter in pl_module.parameters():
+                parameter.data.fill_(torch.nan)
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_segments(place):
+    with pytest.raises(SetupError, match=r"S1: the loss is nan in epoch 1, batch 1 of \d+ segments \(.*bars.*lower"):
+        fit_fold(place, fold(place), tiny("S1"), callbacks=[Poison(1, 1)])
+    assert read_report(files_of(place.root, "S1", fold(place), 0)) is None
+
+
+class Full(pl.Callback):
+    """Memory for so many rows and no more."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if len(batch["labels"]) > self.rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB")
+
+
+def test_out_of_memory_halves_the_batch_once_and_says_so(place):
+    said: list[str] = []
+    report = fit_fold(place, fold(place), tiny("S1"), callbacks=[Full(10)], progress=said.append)
+    assert report.batch_size == 8
+    assert report.notes == ("out of memory: the batch was halved to 8",)
+    assert "out of memory with a batch of 16: begins again with 8" in said
+    with pytest.raises(SetupError, match="out of memory with a batch of 8, halved already"):
+        fit_fold(place, fold(place), tiny("S1", seed=1), callbacks=[Full(4)])
+
+
+def test_no_gpu_where_one_is_asked_for_is_said(place, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SetupError, match="device is cuda and there is no GPU"):
+        fit_fold(place, fold(place), tiny("S1", device="cuda"))
+    with pytest.raises(SetupError, match="allow_cpu is false"):
+        fit_fold(place, fold(place), tiny("S1", device="auto", allow_cpu=False))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "large"}, "preset is 'large'"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"learning_rate": float("nan")}, "learning_rate nan must be above 0"),
+        ({"device": "tpu"}, "device is 'tpu'"),
+    ],
+)
+def test_settings_that_nothing_can_be_trained_by_are_refused(changes, message):
+    with pytest.raises(SetupError, match=message):
+        FitSettings("S1", **changes)
+
+
+def test_an_unknown_model_and_missing_inputs_are_named(own_place):
+    with pytest.raises(SetupError, match="there is no model 'S9'"):
+        fit_fold(own_place, fold(own_place), FitSettings("S9"))
+    own_place.symbolic.stage("tokens").table.unlink()
+    with pytest.raises(SetupError, match="materialize symbolic/tokens of the source percepiano first"):
+        fit_fold(own_place, fold(own_place), tiny("S1"))
+    with pytest.raises(SetupError, match="materialize percepiano/embeddings first"):
+        fit_fold(own_place, fold(own_place), tiny("A0"))
+
+
+def run(place, root: Path, epochs: int) -> subprocess.Popen[str]:
+    assert place.scores is not None
+    arguments = [str(place.labels.folder.parent), str(place.scores), str(root), "S1", str(epochs)]
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "crescendai_assets_tests.training.fit_process", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_to_the_result_of_an_undisturbed_training(place, tmp_path):
+    epochs = 6
+    undisturbed = fit_fold(place, fold(place), tiny("S1", epochs=epochs, patience=epochs))
+    expected = scores(place)
+    killed = replace(place, root=tmp_path / "killed")
+    for epoch in (1, 3):
+        process = run(place, killed.root, epochs)
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        assert any(line.startswith(f"epoch {epoch} ") for line in lines)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert read_report(files_of(killed.root, "S1", fold(place), 0)) is None
+    output, _ = run(place, killed.root, epochs).communicate(timeout=120)
+    assert "goes on after epoch" in output, output
+    report: FitReport | None = read_report(files_of(killed.root, "S1", fold(place), 0))
+    assert report is not None
+    assert scores(killed) == pytest.approx(expected, abs=1e-6)
+    assert report.best_epoch == undisturbed.best_epoch
+    for before, after in zip(undisturbed.history, report.history, strict=True):
+        assert {**after, "seconds": 0} == pytest.approx({**before, "seconds": 0}, abs=1e-6)
