@@ -12,9 +12,10 @@ from crescendai_assets.defs.checks import Subject, asset_check
 from crescendai_assets.defs.metadata import clear_errors, picture
 from crescendai_assets.defs.resources import LakeResource
 from crescendai_assets.defs.tier import IDEMPOTENT
+from crescendai_assets.evaluation.comparison import Comparison
 from crescendai_assets.evaluation.report_files import planned_digest, report_files, write_comparison
 from crescendai_assets.evaluation.report_text import summary_table, verdict
-from crescendai_assets.evaluation.reports import COMPARISONS, Comparison
+from crescendai_assets.evaluation.reports import COMPARISONS
 from crescendai_assets.labels.protocols import LEAKY
 from crescendai_assets.lake.compiled import check_compiled
 from crescendai_assets.lake.verify import Outcome

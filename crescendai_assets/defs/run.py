@@ -38,6 +38,7 @@ def materialize(
     assets: Sequence[str],
     partition: str | None = None,
     *,
+    config: Mapping[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Done]:
     """Run assets and their checks in one in-process run, in order of dependence.
@@ -47,6 +48,7 @@ def materialize(
         instance: Where events go.
         assets: Keys, as `maestro/recordings`.
         partition: For partitioned assets.
+        config: What the launchpad would set, the same for all of them.
         say: Gets what the assets log; Dagster's own events stay in the instance.
 
     Returns:
@@ -62,7 +64,10 @@ def materialize(
         asset_selection=keys,
         partition_key=partition,
         raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        run_config={
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            **({"ops": {key.to_python_identifier(): {"config": dict(config)} for key in keys}} if config else {}),
+        },
     )
     return [_done(result, key, partition or "") for key in keys]
 

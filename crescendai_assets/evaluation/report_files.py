@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from crescendai_assets.evaluation.comparison import Comparison
 from crescendai_assets.evaluation.report_pictures import pictures_of
 from crescendai_assets.evaluation.report_text import as_csv, as_markdown
-from crescendai_assets.evaluation.reports import Comparison, compare
+from crescendai_assets.evaluation.reports import compare
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.training.t1_plan import T1Place

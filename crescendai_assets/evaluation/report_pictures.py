@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from crescendai_assets.evaluation.arrays import Floats
 from crescendai_assets.evaluation.calibration import calibration_bins
-from crescendai_assets.evaluation.reports import Comparison, Entry, Section
+from crescendai_assets.evaluation.comparison import Comparison, Entry, Section
 from crescendai_assets.labels.dimensions import DIMENSIONS
 from crescendai_assets.lake.figures import BLUE, GREEN, GREY, ORANGE, RED, figure, png
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crescendai_assets.evaluation.bootstrap import Difference, Interval
+from crescendai_assets.evaluation.comparison import Comparison, Entry, Section
 from crescendai_assets.evaluation.protocols import Judged
-from crescendai_assets.evaluation.reports import Comparison, Entry, Section
 from crescendai_assets.evaluation.table import format_comparison_table
 from crescendai_assets.labels.baselines import ALL
 from crescendai_assets.labels.protocols import GROUPED_BY, LEAKY

@@ -2,7 +2,7 @@
 
 A figure is told of whole shuffles only; where no shuffle of a model is complete, of the folds that are there, and the
 missing ones are named, never filled. Models are compared with the reference on the rows that both were asked about.
-How it is written down is in `report_text`, what is drawn in `report_pictures`.
+What it consists of is in `comparison`, how it is written down in `report_text`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crescendai_assets.evaluation.arrays import Floats
-from crescendai_assets.evaluation.bootstrap import DRAWS, Difference, Interval
+from crescendai_assets.evaluation.bootstrap import DRAWS, Difference
+from crescendai_assets.evaluation.comparison import Comparison, Entry, Judges, Over, Section, read_judges
 from crescendai_assets.evaluation.protocols import Judgement, OutOfFold, as_published, judge_predictions
 from crescendai_assets.evaluation.table import ModelResult, pick_winner
 from crescendai_assets.labels.baselines import ALL
-from crescendai_assets.labels.files import LabelFiles
-from crescendai_assets.labels.folds import read_folds
-from crescendai_assets.labels.passages import read_passages
-from crescendai_assets.labels.percepiano import read_labels
 from crescendai_assets.labels.protocols import LEAKY, PROTOCOLS, Fold, Protocol
-from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, finished
 from crescendai_assets.training.registry import MODELS, Track
-from crescendai_assets.training.t1_plan import T1Place, label_digest
+from crescendai_assets.training.t1_plan import T1Place
 
 COMPARISONS: Mapping[str, tuple[tuple[Track, ...], str]] = {
     "symbolic_comparison": (("symbolic",), "S0"),
@@ -32,143 +29,6 @@ COMPARISONS: Mapping[str, tuple[tuple[Track, ...], str]] = {
     "fusion": (("fusion", "audio", "symbolic"), "A0"),
 }
 """Report -> tracks whose models stand in it, and the model that the others are compared with."""
-
-COUNTING = "by rater"
-"""Of the reliability that is told as a ceiling: each listener once."""
-
-
-@dataclass(frozen=True, eq=False)
-class Judges:
-    """What models are judged by.
-
-    Attributes:
-        rows: Rows of `metadata.jsonl` with a label, N.
-        labels: Shape (N, D).
-        folds: By protocol.
-        digest: Of the labels.
-        ceiling: ICC of the mean rating by dimension name.
-        baselines: Rows of `baselines.jsonl` evaluated in folds.
-    """
-
-    rows: tuple[Row, ...]
-    labels: Floats
-    folds: Mapping[Protocol, tuple[Fold, ...]]
-    digest: str
-    ceiling: Mapping[str, float]
-    baselines: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Over:
-    """How much better a model is than another on the rows of both.
-
-    Attributes:
-        r2: Difference in R².
-        pairs: Difference in the share of pairs in the right order.
-    """
-
-    r2: Difference
-    pairs: Difference
-
-    @property
-    def significant(self) -> bool:
-        """Whether either interval leaves out 0."""
-        return self.r2.significant or self.pairs.significant
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """A model in a protocol.
-
-    Attributes:
-        name: Its key, with the seed where it is not 0.
-        judgement: Its figures.
-        published_pairs: Pairs as published, of a protocol that is declared leaky.
-        done: Folds that the figures are of.
-        missing: Folds that are not finished, by name.
-        by_fold: Fold -> R² of the rows it holds out.
-        whole: Whether the figures are of whole shuffles.
-        over: By set of rows how much better than the reference it is; empty of the reference itself or without one.
-        gpu_hours: Of training, None where it was a CPU.
-        notes: What must be said with the figures.
-    """
-
-    name: str
-    judgement: Judgement
-    published_pairs: Interval | None
-    done: tuple[str, ...]
-    missing: tuple[str, ...]
-    whole: bool
-    by_fold: Mapping[str, float]
-    over: Mapping[str, Over]
-    gpu_hours: float | None
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Section:
-    """A protocol of a comparison.
-
-    Attributes:
-        protocol: Which.
-        entries: Models with at least one finished fold.
-        shuffles: Those that every model with whole shuffles has: the only fair ground to compare all of them on.
-        results: These models on these shuffles.
-        behind: Model -> the winner's pairs minus its own, on the rows of both.
-        winner: Of the results by pairs, then R²; None where there is none.
-    """
-
-    protocol: Protocol
-    entries: tuple[Entry, ...]
-    shuffles: tuple[int | None, ...]
-    results: tuple[ModelResult, ...]
-    behind: Mapping[str, Difference]
-    winner: str | None
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """A report before it is written.
-
-    Attributes:
-        name: Of the report.
-        reference: Model that the others are compared with.
-        sections: Protocols with anything finished.
-        absent: Models of these tracks without a finished fold.
-        refused: Checkpoints that could not be used, and why.
-        judges: What it was judged by.
-    """
-
-    name: str
-    reference: str
-    sections: tuple[Section, ...]
-    absent: tuple[str, ...]
-    refused: Mapping[str, str]
-    judges: Judges
-
-
-def read_judges(files: LabelFiles) -> Judges:
-    """Labels, folds, ceiling and baselines of the rated set.
-
-    Raises:
-        SetupError: Labels, segments or folds were not materialized.
-    """
-    import numpy as np
-
-    labels = read_labels(files)
-    rows = tuple(row for row in read_passages(files) if row["segment_id"] in labels)
-    folds: dict[Protocol, list[Fold]] = defaultdict(list)
-    for fold in read_folds(files):
-        folds[fold.protocol].append(fold)
-    reliable = (row for row in read_rows(files.reliability) if row["counting"] == COUNTING)
-    return Judges(
-        rows=rows,
-        labels=np.array([labels[row["segment_id"]] for row in rows], np.float64),
-        folds={protocol: tuple(of) for protocol, of in folds.items()},
-        digest=label_digest(files),
-        ceiling={row["dimension"]: row["icc_mean"] for row in reliable if row["icc_mean"] is not None},
-        baselines=tuple(row for row in read_rows(files.baselines) if row["evaluated"] in folds),
-    )
 
 
 def compare(place: T1Place, name: str, *, draws: int = DRAWS) -> Comparison:

@@ -53,7 +53,7 @@ class EpochSampler(Reshuffled, Sampler[int]):
     """Every item once an epoch, in another order each time; the dataset is told the epoch."""
 
     def __init__(self, dataset: Any, *, seed: int = 0, shuffle: bool = True) -> None:
-        """Take a dataset; without `shuffle` items keep their order."""
+        """Take a dataset; without `shuffle`, as for validation, items keep their order and every epoch is epoch 0."""
         super().__init__(seed)
         self.dataset, self.shuffle = dataset, shuffle
 
@@ -62,7 +62,7 @@ class EpochSampler(Reshuffled, Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         if isinstance(self.dataset, Reshuffled):
-            self.dataset.set_epoch(self.epoch)
+            self.dataset.set_epoch(self.epoch if self.shuffle else 0)
         order = self.chance("order").permutation(len(self)) if self.shuffle else np.arange(len(self))
         self.set_epoch(self.epoch + 1)  # for loops that say nothing
         return iter(order.tolist())

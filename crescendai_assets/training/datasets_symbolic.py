@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from crescendai_assets.models.symbolic_transformer import NOT_MASKED
 from crescendai_assets.training.datasets_batches import trimmed_collate_fn
 from crescendai_assets.training.datasets_chance import Reshuffled
 
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 
 SPECIAL = {"pad": 0, "bos": 1, "eos": 2, "mask": 3}
 """Tokens of `symbolic.tokenizer` that are no music."""
+
+NOT_MASKED = -100
+"""Label of a token that is not to be guessed; the model has the same, and importing it takes seconds."""
 
 MASKED, RANDOM = 0.8, 0.1
 """Of tokens that are to be guessed, shares shown as MASK and as any other token; the rest are shown as they are."""

@@ -191,7 +191,7 @@ def _report(
         epochs=len(fitted.history),
         best_epoch=fitted.best_epoch,
         batch_size=fitted.batch_size,
-        notes=(*([task.spec.note] if task.spec.note else []), *fitted.notes),
+        notes=(*_notes(task), *fitted.notes),
         seconds=round(fitted.seconds, 3),
         parameters=fitted.parameters,
         rows=counts,
@@ -201,6 +201,14 @@ def _report(
     )
     write_report(task.files, report)
     return replace(report, fresh=True)
+
+
+def _notes(task: Task) -> list[str]:
+    """What must be said of what the model was given."""
+    notes = [task.spec.note] if task.spec.note else []
+    if task.plan.hand and (without := len(task.plan.rows) - len(task.plan.scores)):
+        notes.append(f"{without} of {len(task.plan.rows)} clips have no score: differences from it are unknown")
+    return notes
 
 
 def _figures(task: Task, data: T1Data, val: Sequence[str], scores: Any) -> dict[str, float]:

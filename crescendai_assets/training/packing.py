@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 from crescendai_assets.embeddings.clips import embedded_clips
 from crescendai_assets.embeddings.folder import CLEAN, Product, embedded_segments
 from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
-from crescendai_assets.embeddings.store import WIDTH, embedding_path, refuse_unfit
+from crescendai_assets.embeddings.store import WIDTH, embedding_path
 from crescendai_assets.embeddings.verify import spread
-from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import clear_temporary, no_room, temporary_name
 from crescendai_assets.lake.journal import locked
 from crescendai_assets.lake.layout import CACHES, UNPARTITIONED, Partition, StageFiles, Tier
@@ -175,14 +175,12 @@ def embeddings_of(tier: Tier, asset: str = "embeddings", *, packed: bool | None 
 
 def state_of(tier: Tier, asset: str = "embeddings") -> str:
     """What is wrong with a tier's pack, in words; empty when it is current, whatever its type."""
-    product = _product(tier, asset)
-    path, cure = pack_files(tier, asset).array, f"materialize {tier.name}/pack"
-    there = pack_on_disk(pack_files(tier, asset))
-    if not there.digest:
-        return f"{path}: no pack; {cure}"
-    if there.digest != plan_pack(tier, product, there.dtype).digest:
-        return f"{path}: the embeddings have changed since it was packed; {cure}"
-    return ""
+    product, files = _product(tier, asset), pack_files(tier, asset)
+    there = pack_on_disk(files)
+    if there.digest and there.digest == plan_pack(tier, product, there.dtype).digest:
+        return ""
+    fault = "the embeddings have changed since it was packed" if there.digest else "no pack"
+    return f"{files.array}: {fault}; materialize {tier.name}/pack"
 
 
 def check_pack(planned: PlannedPack, *, deep: bool = False) -> Outcome:
@@ -210,7 +208,9 @@ def check_pack(planned: PlannedPack, *, deep: bool = False) -> Outcome:
                 faults.append({"id": row["segment_id"], "fault": str(error)})
                 continue
             if not same:
-                faults.append({"id": row["segment_id"], "fault": "the pack holds something else than its file"})
+                faults.append(
+                    {"id": row["segment_id"], "fault": "the pack holds something else than its file: remove the pack"}
+                )
     facts = {f"{name}_segments": len(planned.rows), f"{name}_contents_read": len(read), "deep": deep}
     return outcome(faults, f"{name}: packing again would change nothing", "faults: materialize it again", facts)
 
@@ -218,8 +218,8 @@ def check_pack(planned: PlannedPack, *, deep: bool = False) -> Outcome:
 def pack_facts(planned: PlannedPack) -> dict[str, Any]:
     """Counts of a pack that is there."""
     size = pack_files(planned.tier, planned.product.asset).array.stat().st_size
-    facts = {"segments": len(planned.rows), "frames": planned.frames, "megabytes": round(size / 1e6, 1)}
-    return {**facts, **({"encoder": planned.encoder} if planned.encoder else {})}
+    encoder = {"encoder": planned.encoder} if planned.encoder else {}
+    return {"segments": len(planned.rows), "frames": planned.frames, "megabytes": round(size / 1e6, 1), **encoder}
 
 
 def _product(tier: Tier, asset: str) -> Product:
@@ -257,15 +257,16 @@ def _embedding(planned: PlannedPack, row: Row) -> Any:
         raise SetupError(f"{path}: is gone; materialize {planned.tier.name}/{planned.product.asset} again") from None
     if hashlib.sha256(data).hexdigest() != row["content"]:
         raise SetupError(f"{path}: its contents are not those recorded; {cure}")
-    embedding = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    try:
-        refuse_unfit(embedding, row["frames"], row["segment_id"])
-    except RecordingError as error:
-        raise SetupError(f"{path}: {error}; {cure}") from error
+    # numpy from here on: torch calls its threads for each of these, which takes ten times as long
+    embedding = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True).contiguous().numpy()
+    if embedding.shape != (row["frames"], WIDTH):
+        raise SetupError(f"{path}: shape {embedding.shape}, its row says ({row['frames']}, {WIDTH}); {cure}")
     with np.errstate(over="ignore"):  # told below
-        stored = embedding.contiguous().numpy().astype(np.dtype(planned.dtype).newbyteorder("<"), copy=False)
+        stored = embedding.astype(np.dtype(planned.dtype).newbyteorder("<"), copy=False)
     if not np.isfinite(stored).all():
-        raise SetupError(f"{path}: holds numbers too large for {planned.dtype}; pack as float32")
+        fits = bool(np.isfinite(embedding).all())
+        fault = f"too large for {planned.dtype}; pack as float32" if fits else f"no numbers; {cure}"
+        raise SetupError(f"{path}: holds values that are {fault}")
     return stored
 
 

@@ -32,7 +32,7 @@ def own_place(rated_place: T1Place, tmp_path: Path) -> T1Place:
     from crescendai_assets.lake.layout import Lake
 
     shutil.copytree(rated_place.root, tmp_path / "lake")
-    return T1Place.of(Lake(tmp_path / "lake"), rated_place.scores)
+    return T1Place.of(Lake(tmp_path / "lake"), rated_place.scores, midi=rated_place.midi)
 
 
 @pytest.fixture

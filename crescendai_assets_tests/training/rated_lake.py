@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch  # noqa: TID253 - tests of torch modules
+
+from crescendai_assets.embeddings.clip_import import import_clips
+from crescendai_assets.embeddings.identity import EncoderIdentity
+from crescendai_assets.embeddings.store import WIDTH
 from crescendai_assets.labels.baselines_in_folds import write_baselines
+from crescendai_assets.labels.clips import key_of, rated_keys
 from crescendai_assets.labels.files import label_files
 from crescendai_assets.labels.folds import fold_of_key, write_folds
 from crescendai_assets.labels.passages import write_passages
@@ -14,7 +21,9 @@ from crescendai_assets.labels.protocols import Fold
 from crescendai_assets.labels.ratings import write_ratings
 from crescendai_assets.labels.reliability import write_reliability
 from crescendai_assets.lake.layout import Lake
+from crescendai_assets.sample.rated_music import KEYS
 from crescendai_assets.sample.rated_set import write_rated_set
+from crescendai_assets.sample.ratings import PLANTED_COLUMNS, truth
 from crescendai_assets.symbolic.corpus.listing import Sources, list_source
 from crescendai_assets.symbolic.corpus.performances import corpus_tier, make_product, read_performances
 from crescendai_assets.symbolic.corpus.products import products
@@ -28,13 +37,14 @@ TINY: dict[str, dict[str, Any]] = {
     "S0": {"trees": 25},
     "S1": {**_NARROW, "max_seq_len": 256},
     "S2": {"hidden_dim": 32, "num_heads": 2, "num_layers": 1},
+    "S4": {"trees": 25},
     "S3": {**_NARROW, "kernels": [3, 9, 27], "max_frames": 1500, "codebook_entries": 8},
 }
 
 
 def tiny(model: str, **changes: Any) -> FitSettings:
     """Settings that train a fold in seconds."""
-    sizes = TINY.get(model, {"hidden_dim": 32})
+    sizes = TINY.get(model, {"fused_dim": 32} if model.startswith("F") else {"hidden_dim": 32})
     settings: dict[str, Any] = {"epochs": 2, "batch_size": 16, "device": "cpu", "learning_rate": 2e-3, "sizes": sizes}
     return FitSettings(model, **{**settings, **changes})
 
@@ -55,7 +65,25 @@ def make_rated_lake(root: Path) -> T1Place:
     read_performances(partition, listing)
     for name in ("tokens", "score_graphs", "features"):
         make_product(partition, products()[name], listing)
-    return T1Place.of(lake, source / "score_midi")
+    place = T1Place.of(lake, source / "score_midi", midi=source / "midi")
+    give_embeddings(place)
+    return place
+
+
+def give_embeddings(place: T1Place, trained: bool | None = None) -> None:
+    """Embeddings that hold what is planted in the playing and noise, as if they came from a MuQ."""
+    chance = np.random.default_rng(0)
+    deserved = truth()[:, PLANTED_COLUMNS]
+    mixed = (deserved - deserved.mean(0)) @ chance.normal(size=(len(PLANTED_COLUMNS), WIDTH)) * 0.3
+    lengths = 6 + np.arange(len(KEYS)) % 5
+    tensors = {
+        key: torch.tensor(row + chance.normal(size=(frames, WIDTH)) * 0.5, dtype=torch.float32)
+        for key, row, frames in zip(KEYS, mixed, lengths, strict=True)
+    }
+    source = place.labels.folder / "given.pt"
+    torch.save(tensors, source)
+    identity = EncoderIdentity("planted", "1", (9,), 8, "float32", trained=trained)
+    import_clips(place.embeddings, source, rated_keys(place.labels), key_of, identity)
 
 
 def fold(place: T1Place, key: str = FOLD) -> Fold:

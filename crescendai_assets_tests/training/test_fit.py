@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import torch
 from crescendai_assets.labels.folds import fold_keys
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.sample.ratings import PLANTED_COLUMNS, SHUFFLED_COLUMN
 from crescendai_assets.training.checkpoints import FitReport, files_of, read_report
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.settings import FitSettings
@@ -34,8 +36,8 @@ def scores(place, model: str = "S1", seed: int = 0) -> np.ndarray:
     return np.array([row["scores"] for row in rows])
 
 
-@pytest.mark.parametrize("model", ["S0", "S1", "S2", "S3"])
-def test_a_fold_of_every_symbolic_model_is_trained_and_tells_what_it_never_saw(model, place):
+@pytest.mark.parametrize("model", ["S0", "S1", "S2", "S3", "A0", "A1", "A2", "A3"])
+def test_a_fold_of_every_model_is_trained_and_tells_what_it_never_saw(model, place):
     said: list[str] = []
     report = fit_fold(place, fold(place), tiny(model), progress=said.append)
     files = files_of(place.root, model, fold(place), 0)
@@ -50,6 +52,52 @@ def test_a_fold_of_every_symbolic_model_is_trained_and_tells_what_it_never_saw(m
         assert files.curves.read_bytes().startswith(b"\x89PNG")
         assert len(files.curves.read_bytes()) <= 40_000
         assert len([line for line in said if line.startswith("epoch ")]) == 2
+
+
+def test_a_model_of_sound_tells_what_made_its_embeddings_and_another_encoder_makes_it_stale(own_place):
+    report = fit_fold(own_place, fold(own_place), tiny("A0"))
+    assert report.encoder[0] == "planted@1 layers 9 pooled by 8, float32, unverified"
+    identity = own_place.embeddings.embedding_folder / "encoder.json"
+    identity.write_text(identity.read_text().replace('"planted"', '"another"'))
+    assert not is_current(plan_fit(own_place, fold(own_place), tiny("A0")))
+
+
+@pytest.mark.slow
+def test_aligned_notes_are_read_once_for_all_folds(place):
+    first = fit_fold(place, fold(place), tiny("S4"))
+    (kept,) = (place.root / "checkpoints" / "features").iterdir()
+    before = kept.stat().st_mtime_ns
+    second = fit_fold(place, fold(place, "passage-s0f1"), tiny("S4"))
+    assert kept.stat().st_mtime_ns == before
+    assert first.dims == second.dims
+    assert first.dims["conditions"] > 162
+
+
+def test_a_fusion_stands_on_two_checkpoints_of_its_own_fold(place):
+    with pytest.raises(SetupError, match="there is no finished checkpoint; train A0 in this fold first"):
+        fit_fold(place, fold(place), tiny("F1"))
+    for model in ("A0", "S1", "S0"):
+        fit_fold(place, fold(place), tiny(model))
+    for model in ("F1", "F2", "F3"):
+        report = fit_fold(place, fold(place), tiny(model))
+        assert report.rows["val"] == len(fold(place).val)
+        assert (report.dims["audio"], report.dims["symbolic"]) == (32, 32)
+        assert not fit_fold(place, fold(place), tiny(model)).fresh
+    fit_fold(place, fold(place), tiny("A0", epochs=1))
+    assert not is_current(plan_fit(place, fold(place), tiny("F1"))), "what it stands on is another one now"
+    with pytest.raises(SetupError, match="S0 is a model of arrays"):
+        fit_fold(place, fold(place), tiny("F1", fused=("A0", "S0")))
+
+
+def test_clips_without_a_score_are_told(place):
+    report = fit_fold(replace(place, scores=None), fold(place), tiny("S0"))
+    assert report.notes == ("75 of 75 clips have no score: differences from it are unknown",)
+
+
+def test_curves_go_to_tensorboard_where_that_is_asked_for(place):
+    fit_fold(place, fold(place), tiny("S1", logger="tensorboard"))
+    folder = files_of(place.root, "S1", fold(place), 0).folder
+    assert list((folder / "tensorboard").glob("events*"))
 
 
 def test_a_second_run_does_nothing_and_a_changed_setting_trains_again(place):
@@ -109,7 +157,7 @@ def test_a_fold_that_leaks_is_refused_before_anything_is_trained(place):
     assert not (place.root / "checkpoints").exists()
 
 
-class Poison(pl.Callback):
+class Poison(pl.Callback):  # type: ignore[misc]  # Lightning says nothing to a type checker
     """Makes weights NaN before one batch."""
 
     def __init__(self, epoch: int, batch: int) -> None:
@@ -127,7 +175,7 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_segments(place):
     assert read_report(files_of(place.root, "S1", fold(place), 0)) is None
 
 
-class Full(pl.Callback):
+class Full(pl.Callback):  # type: ignore[misc]  # likewise
     """Memory for so many rows and no more."""
 
     def __init__(self, rows: int) -> None:
@@ -176,8 +224,11 @@ def test_an_unknown_model_and_missing_inputs_are_named(own_place):
     own_place.symbolic.stage("tokens").table.unlink()
     with pytest.raises(SetupError, match="materialize symbolic/tokens of the source percepiano first"):
         fit_fold(own_place, fold(own_place), tiny("S1"))
+    own_place.embeddings.stage("embeddings").table.unlink()
     with pytest.raises(SetupError, match="materialize percepiano/embeddings first"):
         fit_fold(own_place, fold(own_place), tiny("A0"))
+    with pytest.raises(SetupError, match=r"needs midi/ and score_midi/"):
+        fit_fold(replace(own_place, midi=None), fold(own_place), tiny("S4"))
 
 
 def run(place, root: Path, epochs: int) -> subprocess.Popen[str]:
@@ -214,3 +265,33 @@ def test_killed_in_the_middle_it_goes_on_to_the_result_of_an_undisturbed_trainin
     assert report.best_epoch == undisturbed.best_epoch
     for before, after in zip(undisturbed.history, report.history, strict=True):
         assert {**after, "seconds": 0} == pytest.approx({**before, "seconds": 0}, abs=1e-6)
+
+
+def accuracies(place, model: str, **changes: Any) -> tuple[float, float]:
+    """Share of pairs within passages in the right order over one shuffle: planted dimensions, shuffled dimension."""
+    labels = json.loads(place.labels.labels.read_text())
+    right = {True: [0.0, 0], False: [0.0, 0]}
+    rows = {row["segment_id"]: row for row in read_rows(place.labels.metadata)}
+    for number in range(4):
+        part = fold(place, f"passage-s0f{number}")
+        fit_fold(place, part, tiny(model, **changes))
+        said = {row["segment_id"]: row["scores"] for row in read_rows(files_of(place.root, model, part, 0).scores)}
+        for one, two in itertools.combinations(sorted(said), 2):
+            if rows[one]["passage"] != rows[two]["passage"]:
+                continue
+            for column in (*PLANTED_COLUMNS, SHUFFLED_COLUMN):
+                apart = labels[one][column] - labels[two][column]
+                if abs(apart) > 0.05:
+                    counted = right[column != SHUFFLED_COLUMN]
+                    counted[0] += float((said[one][column] - said[two][column]) * apart > 0)
+                    counted[1] += 1
+    return right[True][0] / right[True][1], right[False][0] / right[False][1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["S0", "S4", "S1", "S2", "S3", "A0", "A1", "A2", "A3"])
+def test_what_is_planted_is_heard_and_what_is_shuffled_is_not(model, place):
+    planted, shuffled = accuracies(place, model, epochs=25, patience=25)
+    print(model, planted, shuffled)
+    assert planted > 0.6
+    assert abs(shuffled - 0.5) < 0.15

@@ -179,7 +179,7 @@ def test_an_array_that_was_tampered_with_fails_its_check(tier):
     array = np.load(pack_files(tier).array, mmap_mode="r+")
     array[70] += 1
     array.flush()
-    assert check_pack(planned, deep=True).rows[0]["fault"] == "the pack holds something else than its file"
+    assert check_pack(planned, deep=True).rows[0]["fault"].startswith("the pack holds something else than its file")
     pack_files(tier).array.write_bytes(b"no array")
     assert not check_pack(planned).passed
     with pytest.raises(SetupError, match="cannot be read"):

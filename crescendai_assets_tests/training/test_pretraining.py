@@ -68,7 +68,7 @@ class Corpus:
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> Path:
+def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("sources")
     write_asap(root / "asap")
     write_loose_midi(root / "loose")
@@ -109,7 +109,7 @@ def test_rated_works_are_held_out_wherever_they_are_and_copies_are_used_once(cor
 
 def test_nothing_of_one_music_is_on_both_sides_of_the_split(corpus):
     corpus.read(*SOURCES)
-    sides = {}
+    sides: dict[str, set[str]] = {}
     for row in corpus.decided().values():
         if row["role"] in ("train", "validation"):
             sides.setdefault(row["music"], set()).add(row["role"])

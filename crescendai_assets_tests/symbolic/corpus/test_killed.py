@@ -22,7 +22,7 @@ FILES = 60
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("midi")
     for number in range(FILES):
         write_playing(root / f"take{number:03}.mid", 20, seed=number)
@@ -45,7 +45,7 @@ def start(lake, folder) -> subprocess.Popen[str]:
     )
 
 
-def finish(process) -> str:
+def finish(process):
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     return output

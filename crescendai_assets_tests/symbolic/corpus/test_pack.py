@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.symbolic.corpus.pack import content_digest, encoded, read_pack, write_pack
 
-ITEMS = {
+ITEMS: dict[str, dict[str, Any]] = {
     "a": {"tokens": np.array([1, 2, 3], np.int16), "pairs": np.zeros((0, 2), np.int32)},
     "b": {"tokens": np.array([], np.int16), "pairs": np.array([[1, 2]], np.int32)},
     "c": {"tokens": np.array([9], np.int16), "pairs": np.array([[3, 4], [5, 6]], np.int32)},

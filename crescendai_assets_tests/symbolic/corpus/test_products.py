@@ -63,7 +63,7 @@ def test_a_graph_by_type_is_that_of_the_file(played):
 def test_curves_and_hand_features_are_those_of_the_file(played):
     arrays, facts = kept(played, "features")
     np.testing.assert_array_equal(arrays["curves"], extract_continuous_features(played))
-    np.testing.assert_array_equal(arrays["hand"], np.float32([list(extract_hand_features(played).values())]))
+    np.testing.assert_array_equal(arrays["hand"], np.array([list(extract_hand_features(played).values())], np.float32))
     assert facts == {"frames": len(arrays["curves"])}
 
 

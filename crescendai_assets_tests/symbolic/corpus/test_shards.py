@@ -80,7 +80,8 @@ class Source:
 
 def sharing(count):
     """So many names that fall into one shard."""
-    names, number = [], 0
+    names: list[str] = []
+    number = 0
     while len(names) < count:
         if shard_of(f"n{number}") == "00":
             names.append(f"n{number}")
@@ -147,12 +148,12 @@ def test_a_shard_that_was_lost_is_made_again(source):
     assert source.values() == {"a": [1], "b": [2]}
 
 
-def test_a_shard_that_was_changed_is_found_by_the_deep_check(source):
+def test_a_shard_that_was_changed_is_found_by_the_deep_check(source, tmp_path):
     source.put(a="1")
     source.run()
     path = shard_path(source.partition, "tokens", shard_of("a"))
-    other = Source(path.parents[2] / "again") if (path.parents[2] / "again").mkdir() is None else None
-    assert other is not None
+    (tmp_path / "again").mkdir()
+    other = Source(tmp_path / "again")
     other.put(a="2")
     other.run()
     path.write_bytes(shard_path(other.partition, "tokens", shard_of("a")).read_bytes())
