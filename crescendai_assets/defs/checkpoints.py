@@ -127,6 +127,7 @@ def _shown(report: FitReport, files: CheckpointFiles) -> Metadata:
     settings = [{"setting": name, "value": str(value)} for name, value in report.settings.items()]
     return {
         "summary": _summary(report),
+        "newly_trained": report.fresh,
         **curves,
         **report.figures,
         **({"leaky": "declared leaky: to be compared with figures of the same folds alone"} if report.leaky else {}),

@@ -167,7 +167,8 @@ def _report(done: list[tuple[Done, float]]) -> int:
     ]
     for fault in faults:
         print(f"FAILED  {fault}")
-    made = sum(one.metadata.get("succeeded", one.metadata.get("sent", 0)) for one, _ in done)
+    counts = ("succeeded", "sent", "newly_trained")
+    made = sum(int(one.metadata.get(name, 0)) for one, _ in done for name in counts)
     again = sum(one.metadata.get("failed", 0) for one, _ in done)
     if not faults and not made:
         tried = f" {again} recording(s) that had failed were tried again and failed again." if again else ""
