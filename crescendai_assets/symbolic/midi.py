@@ -8,6 +8,7 @@ of silence, notes that no piano can play.
 from __future__ import annotations
 
 import pickle
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -49,13 +50,16 @@ def read_midi(
         FileNotFoundError: There is no such file.
         RecordingError: It is no MIDI, truncated, damaged, without notes, for drums only, too long, or mostly silence.
     """
-    path = Path(path)
-    if not path.is_file():
+    try:
+        status = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"{path}: no such MIDI file") from None
+    if not stat.S_ISREG(status.st_mode):
         raise FileNotFoundError(f"{path}: no such MIDI file")
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise MidiError(f"{path.stat().st_size / 1e6:.0f} MB are no piece of music; take it out")
-        read = parse(path.read_bytes())
+        if status.st_size > MAX_BYTES:
+            raise MidiError(f"{status.st_size / 1e6:.0f} MB are no piece of music; take it out")
+        read = parse(Path(path).read_bytes())
         _refuse_unusable(read, max_silence, max_seconds)
     except MidiError as fault:
         raise RecordingError(f"{path}: {fault}") from fault

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.symbolic.midi_bytes import Container, MidiError, control_changes, may_hold, unpack
 from crescendai_assets.symbolic.midi_notes import playable
 from crescendai_assets.symbolic.midi_time import TempoMap, tempo_map
-from crescendai_assets.symbolic.performance import Floats, Performance, performance
+from crescendai_assets.symbolic.performance import Floats, Mended, Performance, performance
 
 if TYPE_CHECKING:
     import symusic
@@ -48,7 +47,7 @@ def parse(data: bytes) -> Performance:
     onset = clock.seconds(time[notes.kept])
     held = clock.seconds(notes.end) - onset
     overlong = int(np.count_nonzero(held > MAX_NOTE_SECONDS))
-    changes = _changes(score)
+    changes, mended = _changes(score), notes.mended
     sustain, sostenuto, soft = (_pedal(changes, container, number, clock) for number in (SUSTAIN, SOSTENUTO, SOFT))
     return performance(
         pitch[notes.kept],
@@ -61,7 +60,7 @@ def parse(data: bytes) -> Performance:
         soft=soft,
         tempos=clock.changes(),
         programs=tuple(int(track.program) for track in tracks),
-        mended=replace(notes.mended, overlong=overlong, percussion=percussion),
+        mended=Mended(mended.zero_length, mended.doubled, mended.overlapping, overlong, percussion),
     )
 
 
