@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-pyproject-and-constraints
 PORT ?= 3000
+# threads that wait spin by default: on a machine with other work an epoch took up to ten times as long
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui test test-all check format bench clean

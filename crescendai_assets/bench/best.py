@@ -23,7 +23,7 @@ from crescendai_assets.evaluation.protocols import (
     same_passage,
 )
 from crescendai_assets.labels.files import LabelFiles
-from crescendai_assets.labels.folds import write_folds
+from crescendai_assets.labels.folds import plan_folds, write_folds
 from crescendai_assets.labels.passages import write_passages
 from crescendai_assets.labels.percepiano import write_labels
 from crescendai_assets.labels.protocols import SEEDS, Fold, Protocol
@@ -39,7 +39,17 @@ _KINDS = {"r2": "variance of 19 ratings explained", "pairs": "pairs in the right
 
 @dataclass(frozen=True)
 class _Matter:
-    """What is judged; `targets` of (R², pairs) in percent, `relative` looks at the passage's other performances."""
+    """What is judged.
+
+    Attributes:
+        name: Of the figures.
+        what: In words.
+        protocol: Which folds.
+        targets: Of (R², pairs), in percent.
+        relative: Whether it may look at the passage's other performances.
+        pairing: Which rows are compared.
+        fresh: Whether by the shuffles of `_FRESH_SEEDS`.
+    """
 
     name: str
     what: str
@@ -47,10 +57,15 @@ class _Matter:
     targets: tuple[float, float] | None = None
     relative: bool = False
     pairing: Naming = same_passage
+    fresh: bool = False
 
+
+_FRESH_SEEDS = (3, 4, 5)
+"""Shuffles that nobody looked at while the best model was chosen: what they say was not chosen for."""
 
 _MATTERS = (
     _Matter("passage", "new music", "passage", (50.0, 75.5)),
+    _Matter("passage_fresh", "new music, shuffles that no choice was made by", "passage", (50.0, 75.5), fresh=True),
     _Matter("passage_relative", "new music, told the passage's other performances too", "passage", relative=True),
     _Matter("passage_by_content", "new music, no take in common", "passage_by_content"),
     _Matter("performer", "new pianists", "performer"),
@@ -74,11 +89,13 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     notes = with_note_features(hand, source / _MIDI, source / _SCORES)
     seeds = SEEDS[:1] if quick else SEEDS
     folds = write_folds(files, Path(published) if published else None, seeds=seeds)
+    fresh = plan_folds(files, seeds=_FRESH_SEEDS[: len(seeds)])
     for matter in _MATTERS:
-        if not folds.of(matter.protocol):
+        of_protocol = (fresh if matter.fresh else folds).of(matter.protocol)
+        if not of_protocol:
             yield from (replace(figure, skipped="set PERCEPIANO_FOLDS") for figure in _figures(matter))
             continue
-        yield from _judged(matter, hand, notes, folds.of(matter.protocol), quick=quick)
+        yield from _judged(matter, hand, notes, of_protocol, quick=quick)
 
 
 def _missing(given: str) -> str:

@@ -1,9 +1,9 @@
-"""The training loader: batches from a pack against batches from a `.pt` file a segment, both from a warm cache."""
+"""The training loader, from a warm cache: from a pack against a `.pt` file a segment; what training waits for it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from crescendai_assets.bench.corpus import YEAR, segment_rows
 from crescendai_assets.bench.measure import Figure, Target, interleaved, pair_ratios, seconds
 from crescendai_assets.embeddings.folder import CLEAN, write_embeddings
+from crescendai_assets.labels.dimensions import DIMENSIONS
 from crescendai_assets.lake.layout import Tier, open_lake
 from crescendai_assets.lake.schemas import EMBEDDINGS, MAESTRO_SEGMENTS
+from crescendai_assets.lake.stage import silent
 from crescendai_assets.lake.tables import Row
 
 if TYPE_CHECKING:
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 _FRAMES = 93
 _BATCH = 32
 _PER_RECORDING = 16
+_MODELS = ("A0", "A1")
 
 
 def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
-    """Segments a second of an epoch of shuffled batches, of equal and of mixed lengths."""
+    """Segments a second of an epoch of shuffled batches; share of training's time that is waiting for them."""
     from crescendai_assets.training.packing import embeddings_of, plan_pack, write_pack
 
     count = 128 if quick else 1024
@@ -48,6 +51,60 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
             Target("at least", 4),
             facts={**facts, **rates},
         )
+    for model in _MODELS:
+        yield _waiting(tier, model, folder / model, epochs=2 if quick else 4)
+
+
+def _waiting(tier: Tier, model: str, folder: Path, *, epochs: int) -> Figure:
+    from crescendai_assets.training.checkpoints import waiting_facts
+
+    steps, machine, history = trained_over(tier, model, folder, epochs)
+    return Figure(
+        f"loader.waiting.{model}",
+        f"share of training's time that {model} (small) waits for batches of {_BATCH} from a pack, {epochs} epochs of "
+        f"{steps} steps, the first one too; on {machine}",
+        100 * waiting_facts(history)["waiting"],
+        Target("at most", 5),
+        "%",
+        {"by_epoch": [round(100 * row["waiting"], 2) for row in history]},
+    )
+
+
+def trained_over(tier: Tier, model: str, folder: Path, epochs: int) -> tuple[int, str, Sequence[Mapping[str, float]]]:
+    """Train an audio model on labels by lot, as a fold is trained; steps an epoch, the machine, a row an epoch.
+
+    Args:
+        tier: Whose pack it learns from.
+        model: Key of the registry.
+        folder: For its state.
+        epochs: How many.
+    """
+    import torch
+
+    from crescendai_assets.training.batches import PassageBatches, in_order
+    from crescendai_assets.training.checkpoints import CheckpointFiles
+    from crescendai_assets.training.loop import Course, train
+    from crescendai_assets.training.packing import embeddings_of
+    from crescendai_assets.training.registry import Dims, spec_of
+    from crescendai_assets.training.settings import FitSettings, hardware
+    from crescendai_assets.training.t1_inputs import EmbeddingInputs, T1Batches
+
+    settings = FitSettings(model, epochs=epochs, patience=epochs, batch_size=_BATCH)
+    embeddings = embeddings_of(tier, packed=True)
+    keys, chance = list(embeddings), torch.Generator().manual_seed(0)
+    labels = torch.rand(len(keys), len(DIMENSIONS), generator=chance)
+    pieces = torch.arange(len(keys)) // _PER_RECORDING
+    batches = T1Batches(EmbeddingInputs(embeddings, keys), labels, torch.ones(len(keys)), pieces, None)
+    order = PassageBatches(range(len(keys)), [str(piece) for piece in pieces.tolist()], _BATCH, settings.seed)
+    course = Course(batches, order, batches, in_order(range(_BATCH), _BATCH), keys.__getitem__)
+    machine = hardware(settings)
+
+    def build() -> Any:
+        torch.manual_seed(settings.seed)
+        return spec_of(model).make(settings, Dims(len(DIMENSIONS)))
+
+    found = train(build, lambda _size: course, settings, machine, CheckpointFiles(folder), model, progress=silent)
+    return len(order), machine.name, found.history
 
 
 def epoch(embeddings: Mapping[str, Tensor]) -> None:

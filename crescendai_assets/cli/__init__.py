@@ -1,7 +1,7 @@
-"""The `crescendai` command: look at machine, catalogue and data, clear embeddings, cite. Dagster does the work itself.
+"""The `crescendai` command: look at machine, catalogue and data, clear embeddings, score a performance, cite.
 
-Only asking and showing is done here; what is shown is worked out in the rooms below. Each command imports what it
-needs when it runs, so that `doctor` works where half the packages are broken.
+Dagster does the work itself. Only asking and showing is done here; what is shown is worked out in the rooms below. Each
+command imports what it needs when it runs, so that `doctor` works where half the packages are broken.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crescendai_assets.cli.catalogue import catalog
+from crescendai_assets.cli.score import score
 from crescendai_assets.cli.shown import print_json, print_table, size, some
 from crescendai_assets.cli.shown_status import print_status
 from crescendai_assets.lake.errors import RecordingError, SetupError
@@ -149,6 +150,7 @@ def reset_embeddings(tier: str, root: str | None, embedding_set: str, yes: bool)
 
 
 main.add_command(catalog)
+main.add_command(score)
 
 
 @main.command()

@@ -16,15 +16,19 @@ from crescendai_assets.defs import (
     packs,
     percepiano,
     percepiano_embeddings,
+    pretrained,
     pseudo_labels,
     registration,
     reports,
     retention,
+    robustness,
+    score_alignment,
     sensors,
     youtube,
 )
 from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.executors import gpu_executor
+from crescendai_assets.defs.report_resources import DifficultyResource, RobustnessResource
 from crescendai_assets.defs.resources import (
     AugmentationResource,
     CatalogueResource,
@@ -51,6 +55,8 @@ def default_resources() -> dict[str, Any]:
         "augmentation": AugmentationResource(),
         "segmenting": SegmentingResource(),
         "encoder": EncoderResource(),
+        "robustness": RobustnessResource(),
+        "difficulty": DifficultyResource(),
     }
 
 
@@ -73,9 +79,12 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
                     maestro,
                     youtube,
                     packs,
+                    score_alignment,
                 ]
             ),
+            *pretrained.ASSETS.values(),
             *checkpoints.ASSETS.values(),
+            robustness.robustness_report,
             *reports.ASSETS.values(),
             retention.published,
         ],
@@ -89,7 +98,10 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
             *maestro_checks.CHECKS,
             *youtube.CHECKS,
             *packs.CHECKS,
+            *pretrained.CHECKS,
             *checkpoints.CHECKS,
+            *robustness.CHECKS,
+            *score_alignment.CHECKS,
             *reports.CHECKS,
             *retention.CHECKS,
         ],

@@ -4,12 +4,13 @@ How a model is trained, and when it is not trained again, is decided in `trainin
 `training.registry`.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from crescendai_assets.defs import corpus_assets, percepiano, percepiano_embeddings
+from crescendai_assets.defs import corpus_assets, percepiano, percepiano_embeddings, pretrained
 from crescendai_assets.defs.checks import Subject, asset_check
 from crescendai_assets.defs.metadata import Metadata, clear_errors, picture, rows_table
 from crescendai_assets.defs.partitions import FOLDS
@@ -19,7 +20,7 @@ from crescendai_assets.labels.folds import fold_of_key
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.verify import Outcome
 from crescendai_assets.training.checkpoint_checks import check_split, check_trained
-from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, checkpoint_files
+from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, checkpoint_files, waiting_facts
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.hooks import call_hook
 from crescendai_assets.training.registry import MODELS, ModelSpec
@@ -43,10 +44,20 @@ class FitConfig(dg.Config):
     device: str = Field(_DEFAULTS.device, description="auto takes a GPU where there is one; cpu; cuda.")
     allow_cpu: bool = Field(_DEFAULTS.allow_cpu, description="Whether auto may fall back on the CPU.")
     seed: int = Field(_DEFAULTS.seed, description="Of weights, batches, dropout; each seed is a checkpoint of its own.")
-    logger: str = Field(_DEFAULTS.logger, description="none, or tensorboard: beside the checkpoint.")
+    logger: str = Field(_DEFAULTS.logger, description="none; tensorboard: beside the checkpoint; wandb.")
     hand_features: bool = Field(_DEFAULTS.hand_features, description="Whether symbolic models get hand features too.")
     fused: list[str] = Field(list(_DEFAULTS.fused), description="What a fusion stands on, audio first.")
+    use_score: bool = Field(_DEFAULTS.use_score, description="Whether symbolic models hear the score too, if any.")
+    use_pretrained_muq: bool = Field(
+        _DEFAULTS.use_pretrained_muq, description="Audio models: train through MuQ from the clips' audio."
+    )
+    cache_stem: bool = Field(_DEFAULTS.cache_stem, description="Keep that MuQ's stem output on disk, 3 MB a minute.")
     sizes: dict[str, Any] = Field({}, description="Arguments of the model that differ from the preset's.")
+    start: str = Field(
+        _DEFAULTS.start,
+        description="auto begins from pretrained/<model> of these sizes where it is finished, else from scratch, and "
+        "the notes say which; scratch; pretrained fails where it is not.",
+    )
     on_fold_complete: str = Field("", description="A function to call with the report, as package.module:function.")
 
     def settings(self, model: str) -> FitSettings:
@@ -68,6 +79,8 @@ _LISTENED_TO: dict[str, list[Any]] = {
 def _deps(spec: ModelSpec) -> list[Any]:
     """What a model is made of."""
     rated: list[Any] = [percepiano.labels, percepiano.folds]
+    if spec.key in pretrained.ASSETS:
+        rated.append(pretrained.ASSETS[spec.key])
     if spec.kind is None:
         return [*rated, dg.AssetKey(["checkpoints", "A0"]), dg.AssetKey(["checkpoints", "S1"])]
     if spec.kind == "notes":
@@ -78,14 +91,17 @@ def _deps(spec: ModelSpec) -> list[Any]:
 
 
 def _place(lake: LakeResource, rated: PercePianoResource, encoder: EncoderResource) -> T1Place:
-    """Where T1 is. MIDI is looked for only by models of symbols: without its folder those of sound go on."""
+    """Where T1 is. What is not there is missed by the models that listen to it; the others go on."""
     try:
         midi = rated.midi_folder()
     except SetupError:
         midi = None
     scores = midi.parent / "score_midi" if midi else None
     there = scores if scores and scores.is_dir() else None
-    return T1Place.of(lake.opened(), there, encoder.set_name(), midi=midi)
+    audio = None
+    with suppress(SetupError):
+        audio = rated.clips(lake.partition("percepiano", ""))
+    return T1Place.of(lake.opened(), there, encoder.set_name(), midi=midi, audio=audio, encoder=encoder.spec())
 
 
 def _checkpoint(spec: ModelSpec) -> dg.AssetsDefinition:
@@ -134,6 +150,7 @@ def _shown(report: FitReport, files: CheckpointFiles) -> Metadata:
         "device": report.device,
         "precision": report.precision,
         "seconds": report.seconds,
+        **waiting_facts(report.history),
         "trained_parameters": report.parameters,
         **{f"rows_{side}": count for side, count in report.rows.items()},
         **({"encoder": report.encoder[0]} if report.encoder[0] else {}),

@@ -148,7 +148,8 @@ tokens = _product_asset(
 )
 score_graphs = _product_asset(
     "score_graphs",
-    "A graph a performance: notes with six features; temporal, harmonic and voice edges in one list with their type.",
+    "A graph a performance: notes with six features; temporal, harmonic and voice edges in one list with their type. "
+    "Voices are the score's where (n)ASAP's alignment is there, else estimated.",
 )
 hetero_graphs = _product_asset("hetero_graphs", "The same graphs with edges by type, for heterogeneous networks.")
 features = _product_asset(

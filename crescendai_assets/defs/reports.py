@@ -10,7 +10,10 @@ import dagster as dg
 from crescendai_assets.defs import checkpoints, percepiano
 from crescendai_assets.defs.checks import Subject, asset_check
 from crescendai_assets.defs.metadata import clear_errors, picture
-from crescendai_assets.defs.resources import LakeResource
+from crescendai_assets.defs.report_resources import DifficultyResource
+from crescendai_assets.defs.resources import EncoderResource, LakeResource
+from crescendai_assets.defs.robustness import robustness_report
+from crescendai_assets.defs.score_alignment import score_alignment
 from crescendai_assets.defs.tier import IDEMPOTENT
 from crescendai_assets.evaluation.comparison import Comparison
 from crescendai_assets.evaluation.report_files import planned_digest, report_files, write_comparison
@@ -32,6 +35,8 @@ _TITLES = {
 def _report(name: str) -> dg.AssetsDefinition:
     tracks, _ = COMPARISONS[name]
     trained = [checkpoints.ASSETS[spec.key] for spec in MODELS.values() if spec.track in tracks]
+    heard = [robustness_report] if "audio" in tracks else []
+    aligned = [score_alignment] if name == "symbolic_comparison" else []
 
     @dg.asset(
         key=["reports", name],
@@ -39,12 +44,13 @@ def _report(name: str) -> dg.AssetsDefinition:
         owners=["team:models"],
         kinds={"markdown", "csv"},
         code_version="1",
-        deps=[*trained, percepiano.folds, percepiano.reliability, percepiano.baselines],
+        deps=[*trained, *heard, *aligned, percepiano.folds, percepiano.reliability, percepiano.baselines],
         description=_TITLES[name],
     )
-    def one(lake: LakeResource) -> dg.MaterializeResult:
+    def one(lake: LakeResource, encoder: EncoderResource, difficulty: DifficultyResource) -> dg.MaterializeResult:
         with clear_errors():
-            comparison, pictures, files = write_comparison(T1Place.of(lake.opened()), name)
+            place = T1Place.of(lake.opened(), embedding_set=encoder.set_name())
+            comparison, pictures, files = write_comparison(place, name, difficulty.csv())
             metadata: dict[str, Any] = {
                 **{title: picture(png, title) for title, png in pictures.items()},
                 **_said(comparison),
@@ -76,12 +82,22 @@ def _said(comparison: Comparison) -> dict[str, Any]:
 
 def _current(name: str) -> Any:
     def look(subject: Subject) -> Outcome:
-        place = T1Place.of(subject.resources.lake.opened())
-        on_disk = report_files(place.root, name).digest
-        return check_compiled(planned_digest(place, name), on_disk, subject.last_run.data_version)
+        use = subject.resources
+        place = T1Place.of(use.lake.opened(), embedding_set=use.encoder.set_name())
+        planned = planned_digest(place, name, use.difficulty.csv())
+        return check_compiled(planned, report_files(place.root, name).digest, subject.last_run.data_version)
 
     return look
 
 
 ASSETS = {name: _report(name) for name in COMPARISONS}
-CHECKS = [asset_check(asset, "idempotent", _current(name), description=IDEMPOTENT) for name, asset in ASSETS.items()]
+CHECKS = [
+    asset_check(
+        asset,
+        "idempotent",
+        _current(name),
+        description=IDEMPOTENT,
+        resources=frozenset({"lake", "encoder", "difficulty"}),
+    )
+    for name, asset in ASSETS.items()
+]

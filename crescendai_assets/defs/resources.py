@@ -11,7 +11,7 @@ from pydantic import Field
 
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.embeddings.augmented import Augmentation, augmentation_from
-from crescendai_assets.embeddings.identity import spec_from
+from crescendai_assets.embeddings.identity import EncoderSpec, spec_from
 from crescendai_assets.embeddings.muq import MuQEncoder
 from crescendai_assets.labels.taxonomy import Taxonomy, read_taxonomy
 from crescendai_assets.lake.errors import SetupError
@@ -289,16 +289,18 @@ class EncoderResource(dg.ConfigurableResource):
         """Name of the embedding set, empty for the default one."""
         return self.embedding_set or os.environ.get("CRESCENDAI_EMBEDDING_SET", "")
 
+    def spec(self) -> EncoderSpec:
+        """Which encoder is asked for; nothing is looked for yet."""
+        return spec_from(
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+            layers=tuple(self.layers) or None,
+            temporal_pool=self.temporal_pool,
+            precision=self.precision,
+            device=self.device,
+            batch_size=self.batch_size,
+        )
+
     def open(self) -> MuQEncoder:
         """The encoder, its weights loaded when it is first used."""
-        return MuQEncoder(
-            spec_from(
-                checkpoint=self.checkpoint,
-                revision=self.revision,
-                layers=tuple(self.layers) or None,
-                temporal_pool=self.temporal_pool,
-                precision=self.precision,
-                device=self.device,
-                batch_size=self.batch_size,
-            )
-        )
+        return MuQEncoder(self.spec())

@@ -3,12 +3,17 @@
 Runs go through the definitions' own job, so that the UI shows them as any others. What is run belongs to the tiers.
 """
 
+import os
+import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+
+_PROCESS = "crescendai/process"
+"""Tag of a run: machine and process that it is in."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ def materialize(
     Returns:
         What came of each asset that was reached.
     """
+    _free_slots_of_the_dead(instance)
     keys = [dg.AssetKey.from_user_string(name) for name in assets]
     run_id = str(uuid.uuid4())
     if say:
@@ -63,6 +69,7 @@ def materialize(
         run_id=run_id,
         asset_selection=keys,
         partition_key=partition,
+        tags={_PROCESS: f"{socket.gethostname()} {os.getpid()}"},
         raise_on_error=False,
         run_config={
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -87,6 +94,26 @@ def run_job(defs: dg.Definitions, instance: dg.DagsterInstance, name: str) -> No
     """Run a job that takes no settings, quietly; a failure is raised."""
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     defs.resolve_job_def(name).execute_in_process(instance=instance, run_config=quiet)
+
+
+def _free_slots_of_the_dead(instance: dg.DagsterInstance) -> None:
+    """Fail runs whose process was killed: where no daemon frees their slot in a pool, the next would wait forever."""
+    begun = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(dg.RunsFilter(statuses=begun)):
+        machine, _, process = run.tags.get(_PROCESS, "").partition(" ")
+        if machine == socket.gethostname() and not _lives(int(process)):
+            instance.report_run_failed(run, "its process was killed")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _done(result: dg.ExecuteInProcessResult, key: dg.AssetKey, partition: str) -> Done:

@@ -24,7 +24,8 @@ from crescendai_assets.embeddings.folder import (
     write_embeddings,
 )
 from crescendai_assets.embeddings.identity import TEMPORAL_POOL, EncoderIdentity, claim_folder
-from crescendai_assets.embeddings.muq import frames_of, pooled_frames
+from crescendai_assets.embeddings.muq import pooled_frames
+from crescendai_assets.embeddings.muq_forward import frames_of
 from crescendai_assets.embeddings.store import read_embedding, refuse_unfit
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import sha256_file

@@ -1,7 +1,6 @@
 """MuQ (Zhu et al., arXiv 2501.01108) as a frozen encoder of 30 s segments.
 
-The forward pass is taken apart into stem (mel spectrogram and convolutions) and conformer, for two reasons: a tail
-shorter than its batch is then encoded exactly as if alone, and a trainer can cache the stem's output.
+The forward pass is taken apart (`muq_forward`): a tail shorter than its batch is encoded exactly as if alone.
 Batching over recordings, files and tables belong to `pipeline`.
 """
 
@@ -11,7 +10,6 @@ import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +25,7 @@ from crescendai_assets.embeddings.identity import (
     identify,
     locate_checkpoint,
 )
+from crescendai_assets.embeddings.muq_forward import by_length, frames_of, mean_of_layers, padding_silenced, stem_of
 from crescendai_assets.lake.errors import SetupError
 
 if TYPE_CHECKING:
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SEGMENT_SAMPLES = 30 * SAMPLE_RATE
-_HOP, _STEM_STRIDE = 240, 4
-_MEL_KEY = "melspec_2048"
-
-
-def frames_of(n_samples: int) -> int:
-    """Frames MuQ makes of so many samples at 24 kHz, 25 a second: ceil(floor(n / 240) / 4)."""
-    return ceil(n_samples // _HOP / _STEM_STRIDE)
 
 
 def pooled_frames(n_samples: int, temporal_pool: int = TEMPORAL_POOL) -> int:
@@ -124,7 +116,7 @@ class MuQEncoder:
 
         with torch.inference_mode(), self._autocast():
             states = self.hidden_states(self.stem(segments), [frames_of(len(s)) for s in segments])
-            mean = torch.stack([states[layer].float() for layer in self.identity.layers]).mean(0)
+            mean = mean_of_layers(states, self.identity.layers)
         pool = self.identity.temporal_pool
         pooled = []
         for one, segment in zip(mean, segments, strict=True):
@@ -135,24 +127,18 @@ class MuQEncoder:
     def stem(self, segments: Sequence[Audio]) -> Tensor:
         """Mel spectrogram and convolutions, shape (batch, most frames, 1024), zero past the end of each segment.
 
-        Segments of one length go through together. Others go by themselves: the convolutions would carry
-        padding into valid frames.
+        Segments of one length go through together, others by themselves.
         """
         import numpy as np
         import torch
 
-        lengths = {len(s) for s in segments}
-        if len(lengths) == 1:
-            return self._stem_of(np.stack(segments))
-        frames = max(frames_of(n) for n in lengths)
-        out: list[Tensor] = [torch.empty(0)] * len(segments)
-        for length in lengths:
-            places = [i for i, s in enumerate(segments) if len(s) == length]
-            stems = self._stem_of(np.stack([segments[i] for i in places]))
-            padded = torch.nn.functional.pad(stems, (0, 0, 0, frames - stems.shape[1]))
-            for place, one in zip(places, padded, strict=True):
-                out[place] = one
-        return torch.stack(out)
+        def stem(places: list[int], _length: int) -> Tensor:
+            batch = torch.from_numpy(np.stack([segments[place] for place in places]))
+            if self.device != "cpu":
+                batch = batch.pin_memory().to(self.device, non_blocking=True)
+            return stem_of(self.model, batch)
+
+        return by_length([len(one) for one in segments], stem)
 
     def hidden_states(self, stem: Tensor, frames: Sequence[int]) -> tuple[Tensor, ...]:
         """All hidden states from the stem's output: index 0 the stem, k layer k, each (batch, frames, 1024).
@@ -167,31 +153,8 @@ class MuQEncoder:
         if min(frames) == stem.shape[1]:
             return tuple(conformer(stem, output_hidden_states=True).hidden_states)
         valid = torch.arange(stem.shape[1], device=stem.device) < torch.tensor(frames, device=stem.device)[:, None]
-
-        def silence_padding(_module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
-            # attention honours the mask, the 31-frame depthwise convolutions do not: padding would leak through them
-            return (inputs[0] * valid[:, None, :],)
-
-        hooks = [
-            layer.conv_module.depthwise_conv.register_forward_pre_hook(silence_padding) for layer in conformer.layers
-        ]
-        try:
+        with padding_silenced(conformer, valid):
             return tuple(conformer(stem, attention_mask=valid, output_hidden_states=True).hidden_states)
-        finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _stem_of(self, batch: Audio) -> Tensor:
-        import torch
-
-        model = self.model.model
-        samples = torch.from_numpy(batch)
-        if self.device != "cpu":
-            samples = samples.pin_memory().to(self.device, non_blocking=True)
-        with torch.autocast(self.device.split(":")[0], enabled=False):
-            mel = model.normalize(model.preprocessing(samples, features=[_MEL_KEY]))[_MEL_KEY]
-        stem: Tensor = model.conv(mel)
-        return stem
 
     def _autocast(self) -> AbstractContextManager[Any]:
         import torch

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from crescendai_assets.evaluation.arrays import Floats
 from crescendai_assets.evaluation.bootstrap import Difference, Interval
+from crescendai_assets.evaluation.difficulty import Difficulty, difficulty_of
 from crescendai_assets.evaluation.protocols import Judgement
+from crescendai_assets.evaluation.robustness import Robustness
 from crescendai_assets.evaluation.table import ModelResult
 from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.labels.folds import read_folds
@@ -36,6 +39,7 @@ class Judges:
         digest: Of the labels.
         ceiling: ICC of the mean rating by dimension name.
         baselines: Rows of `baselines.jsonl` evaluated in folds.
+        difficulty: Levels of the rows' works.
     """
 
     rows: tuple[Row, ...]
@@ -44,6 +48,7 @@ class Judges:
     digest: str
     ceiling: Mapping[str, float]
     baselines: tuple[Row, ...]
+    difficulty: Difficulty
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,9 @@ class Entry:
         whole: Whether the figures are of whole shuffles.
         over: By set of rows how much better than the reference it is; empty of the reference itself or without one.
         gpu_hours: Of training, None where it was a CPU.
+        difficulty_rho: Spearman's ρ of mean scores with the level of their works; NaN where it is not known.
+        robustness: How scores held on degraded sound; None where that is not known.
+        robustness_missing: Why it is not known.
         notes: What must be said with the figures.
     """
 
@@ -90,6 +98,9 @@ class Entry:
     by_fold: Mapping[str, float]
     over: Mapping[str, Over]
     gpu_hours: float | None
+    difficulty_rho: float
+    robustness: Robustness | None
+    robustness_missing: str
     notes: tuple[str, ...]
 
 
@@ -135,11 +146,15 @@ class Comparison:
     judges: Judges
 
 
-def read_judges(files: LabelFiles) -> Judges:
+def read_judges(files: LabelFiles, levels: Path | None = None) -> Judges:
     """Labels, folds, ceiling and baselines of the rated set.
 
+    Args:
+        files: Of the tier.
+        levels: A csv of works' difficulty, see `difficulty`; None where none is given.
+
     Raises:
-        SetupError: Labels, segments or folds were not materialized.
+        SetupError: Labels, segments or folds were not materialized, or the csv is at fault.
     """
     import numpy as np
 
@@ -156,4 +171,5 @@ def read_judges(files: LabelFiles) -> Judges:
         digest=label_digest(files),
         ceiling={row["dimension"]: row["icc_mean"] for row in reliable if row["icc_mean"] is not None},
         baselines=tuple(row for row in read_rows(files.baselines) if row["evaluated"] in folds),
+        difficulty=difficulty_of(rows, levels),
     )

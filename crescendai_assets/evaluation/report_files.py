@@ -9,9 +9,13 @@ from crescendai_assets.evaluation.comparison import Comparison
 from crescendai_assets.evaluation.report_pictures import pictures_of
 from crescendai_assets.evaluation.report_text import as_csv, as_markdown
 from crescendai_assets.evaluation.reports import compare
+from crescendai_assets.evaluation.score_alignment_text import alignment_section
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.training.t1_plan import T1Place
+
+_WITH_ALIGNMENT = "symbolic_comparison"
+"""The report that tells of score alignment as well."""
 
 
 @dataclass(frozen=True)
@@ -53,31 +57,35 @@ def text_digest(markdown: str, table: str) -> str:
     return fingerprint(markdown, table)
 
 
-def planned_digest(place: T1Place, name: str) -> str:
+def planned_digest(place: T1Place, name: str, levels: Path | None = None) -> str:
     """What the digest would be now."""
-    comparison = compare(place, name)
-    return text_digest(_markdown(comparison), as_csv(comparison))
+    comparison = compare(place, name, levels=levels)
+    return text_digest(_markdown(comparison, place.root), as_csv(comparison))
 
 
-def write_comparison(place: T1Place, name: str) -> tuple[Comparison, dict[str, bytes], ReportFiles]:
+def write_comparison(
+    place: T1Place, name: str, levels: Path | None = None
+) -> tuple[Comparison, dict[str, bytes], ReportFiles]:
     """Judge what is finished and write the report.
 
     Args:
         place: Where the rated set and the checkpoints are.
         name: One of `reports.COMPARISONS`.
+        levels: A csv of works' difficulty, None where none is given.
 
     Returns:
         What was told, its pictures by name, and where it was written.
     """
-    comparison, files = compare(place, name), report_files(place.root, name)
+    comparison, files = compare(place, name, levels=levels), report_files(place.root, name)
     pictures = pictures_of(comparison)
     for title, picture in pictures.items():
         write_atomic(files.picture(title), picture)
     write_atomic(files.table, as_csv(comparison).encode())
-    write_atomic(files.markdown, _markdown(comparison).encode())
+    write_atomic(files.markdown, _markdown(comparison, place.root).encode())
     return comparison, pictures, files
 
 
-def _markdown(comparison: Comparison) -> str:
+def _markdown(comparison: Comparison, root: Path) -> str:
     names = ("by_dimension", "by_fold", "scatter", "calibration") if comparison.sections else ()
-    return as_markdown(comparison, [ReportFiles(Path(), comparison.name).picture(name).name for name in names])
+    told = as_markdown(comparison, [ReportFiles(Path(), comparison.name).picture(name).name for name in names])
+    return f"{told}\n{alignment_section(root)}\n" if comparison.name == _WITH_ALIGNMENT else told

@@ -35,6 +35,11 @@ COLUMNS = (
     "pairs_low",
     "pairs_high",
     "ccc",
+    "difficulty_rho",
+    "robustness_r",
+    "robustness_drop_pct",
+    "robustness_worst",
+    "gpu_hours",
     "r2_over_reference",
     "r2_over_low",
     "r2_over_high",
@@ -106,16 +111,33 @@ def _intro(comparison: Comparison) -> str:
     return (
         "Scores of rows held out, by models that never saw them. Intervals of 95 % by bootstrap over groups; pairs are "
         "of one passage, labels differing by more than .05. Differences are paired, against "
-        f"{comparison.reference}, on the rows of both. Difficulty and robustness are n/a: neither levels of works nor "
-        "augmented sound of the rated clips are at hand here."
+        f"{comparison.reference}, on the rows of both. {_of_difficulty(comparison)}"
     )
+
+
+def _of_difficulty(comparison: Comparison) -> str:
+    found = comparison.judges.difficulty
+    if found.missing:
+        return f"Difficulty is n/a: {found.missing}."
+    return (
+        f"Difficulty: Spearman's rho of the mean score of a segment with the level of its work ({found.works} of them)."
+    )
+
+
+def _of_robustness(section: Section) -> list[str]:
+    """What is n/a of robustness, models of one reason together."""
+    why: dict[str, list[str]] = {}
+    for entry in section.entries:
+        if entry.robustness_missing:
+            why.setdefault(entry.robustness_missing, []).append(entry.name)
+    return [f"Robustness of {', '.join(names)} is n/a: {reason}.\n" for reason, names in why.items()]
 
 
 def _section(comparison: Comparison, section: Section) -> list[str]:
     leaky = section.protocol in LEAKY
     mark = " (leaky: figures to compare with others of the same folds alone)" if leaky else ""
     lines = [f"## {section.protocol}{mark}", "", f"On one side stays: {GROUPED_BY[section.protocol]}.", ""]
-    lines += [_ground(section), "", summary_table(section), ""]
+    lines += [_ground(section), "", summary_table(section), "", *_of_robustness(section)]
     for which in ("everyone", "pianists"):
         judged = [getattr(entry.judgement, which) for entry in section.entries]
         lines += [f"### {judged[0].rows.capitalize()}", "", _table(comparison, section, which), ""]
@@ -192,11 +214,21 @@ def _model_row(section: Section, entry: Entry, judged: Judged) -> Row:
         "r2_by_fold": judged.r2_by_fold,
         **_spread("pairs", "pairs", judged.pairs),
         "ccc": judged.ccc,
+        **(_beside_the_point(entry) if of_all else {}),
         **(_spread("r2_over_reference", "r2_over", over.r2) if over else {}),
         **(_spread("pairs_over_reference", "pairs_over", over.pairs) if over else {}),
         "pairs_as_published": entry.published_pairs.value if of_all and entry.published_pairs else None,
         "note": "; ".join(_entry_notes(entry)),
     }
+
+
+def _beside_the_point(entry: Entry) -> Row:
+    """Figures that are no agreement with ratings."""
+    held = entry.robustness
+    told = {"difficulty_rho": entry.difficulty_rho, "gpu_hours": entry.gpu_hours}
+    if held:
+        told |= {"robustness_r": held.mean.pearson_r, "robustness_drop_pct": held.mean.score_drop_pct}
+    return {**told, "robustness_worst": held.worst if held else ""}
 
 
 def _entry_notes(entry: Entry) -> list[str]:

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from crescendai_assets.evaluation.arrays import Floats
 from crescendai_assets.evaluation.bootstrap import DRAWS, Difference
 from crescendai_assets.evaluation.comparison import Comparison, Entry, Judges, Over, Section, read_judges
+from crescendai_assets.evaluation.difficulty import difficulty_rho
 from crescendai_assets.evaluation.protocols import Judgement, OutOfFold, as_published, judge_predictions
+from crescendai_assets.evaluation.robustness_report import robustness_of, robustness_rows
 from crescendai_assets.evaluation.table import ModelResult, pick_winner
 from crescendai_assets.labels.baselines import ALL
 from crescendai_assets.labels.protocols import LEAKY, PROTOCOLS, Fold, Protocol
-from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, finished
 from crescendai_assets.training.registry import MODELS, Track
 from crescendai_assets.training.t1_plan import T1Place
@@ -31,20 +34,27 @@ COMPARISONS: Mapping[str, tuple[tuple[Track, ...], str]] = {
 """Report -> tracks whose models stand in it, and the model that the others are compared with."""
 
 
-def compare(place: T1Place, name: str, *, draws: int = DRAWS) -> Comparison:
+def compare(place: T1Place, name: str, *, draws: int = DRAWS, levels: Path | None = None) -> Comparison:
     """Judge all finished checkpoints of one comparison.
 
     Args:
         place: Where the rated set and the checkpoints are.
         name: One of `COMPARISONS`.
         draws: Of the bootstrap.
+        levels: A csv of works' difficulty, None where none is given.
+
+    Raises:
+        SetupError: The rated set was not materialized, or the csv is at fault.
     """
     tracks, reference = COMPARISONS[name]
-    judges = read_judges(place.labels)
+    judges = read_judges(place.labels, levels)
     models = [spec.key for spec in MODELS.values() if spec.track in tracks]
+    measured = robustness_rows(place)
     said, refused = _said(place, models, judges)
     sections = [
-        _section(protocol, {m: of[protocol] for m, of in said.items() if protocol in of}, judges, reference, draws)
+        _section(
+            protocol, {m: of[protocol] for m, of in said.items() if protocol in of}, judges, reference, draws, measured
+        )
         for protocol in PROTOCOLS
         if any(protocol in of for of in said.values())
     ]
@@ -96,12 +106,17 @@ def _shown(files: CheckpointFiles, place: T1Place) -> str:
 
 
 def _section(
-    protocol: Protocol, said: Mapping[str, list[_Scored]], judges: Judges, reference: str, draws: int
+    protocol: Protocol,
+    said: Mapping[str, list[_Scored]],
+    judges: Judges,
+    reference: str,
+    draws: int,
+    measured: Mapping[str, Sequence[Row]],
 ) -> Section:
     folds = judges.folds[protocol]
     out = {name: _out_of_fold(protocol, scored, folds, judges) for name, scored in said.items()}
     entries = tuple(
-        _entry(name, scored, out[name], out.get(reference) if name != reference else None, judges, draws)
+        _entry(name, scored, out[name], out.get(reference) if name != reference else None, judges, draws, measured)
         for name, scored in said.items()
     )
     able = {entry.name: out[entry.name] for entry in entries if entry.whole}
@@ -110,24 +125,30 @@ def _section(
     ]
     if not able or not shuffles:
         return Section(protocol, entries, (), (), {}, None)
-    fair = {name: _judgement(_of_seeds(one, shuffles), judges, draws) for name, one in able.items()}
-    results = tuple(
-        ModelResult(
-            entry.name,
-            r2=fair[entry.name].everyone.r2.value,
-            pairwise=fair[entry.name].everyone.pairs.value,
-            gpu_hours=entry.gpu_hours,
-            leaky=protocol in LEAKY,
-        )
-        for entry in entries
-        if entry.name in fair
-    )
+    fair = {name: _of_seeds(one, shuffles) for name, one in able.items()}
+    results = tuple(_result(entry, fair[entry.name], judges, draws) for entry in entries if entry.name in fair)
     winner = pick_winner(results)
     behind: dict[str, Difference] = {}
     for name, one in able.items():
         if winner is not None and name != winner and (over := _over(able[winner], one, judges, draws)):
             behind[name] = over[ALL].pairs
     return Section(protocol, entries, tuple(shuffles), results, behind, winner)
+
+
+def _result(entry: Entry, found: OutOfFold, judges: Judges, draws: int) -> ModelResult:
+    """A row of the short table."""
+    everyone, held = _judgement(found, judges, draws).everyone, entry.robustness
+    return ModelResult(
+        entry.name,
+        r2=everyone.r2.value,
+        pairwise=everyone.pairs.value,
+        difficulty_rho=difficulty_rho(found, judges.difficulty),
+        pearson_r=held.mean.pearson_r if held else None,
+        score_drop_pct=held.mean.score_drop_pct if held else None,
+        gpu_hours=entry.gpu_hours,
+        leaky=found.protocol in LEAKY,
+        worst=(held.worst, held.by_effect[held.worst].score_drop_pct) if held else None,
+    )
 
 
 def _out_of_fold(protocol: Protocol, scored: Sequence[_Scored], folds: Sequence[Fold], judges: Judges) -> OutOfFold:
@@ -157,6 +178,7 @@ def _entry(
     reference: OutOfFold | None,
     judges: Judges,
     draws: int,
+    measured: Mapping[str, Sequence[Row]],
 ) -> Entry:
     folds = judges.folds[found.protocol]
     used = [one for one in scored if one.fold.seed in found.seeds]
@@ -164,6 +186,7 @@ def _entry(
     if found.protocol in LEAKY:
         pairs = judge_predictions(found, judges.rows, judges.labels, pairing=as_published, draws=draws)
         published = pairs.everyone.pairs
+    held, unknown = robustness_of([one.report for one in used], measured)
     on_gpu = [one.report for one in used if not one.report.device.startswith("CPU")]
     return Entry(
         name=name,
@@ -175,6 +198,9 @@ def _entry(
         by_fold={one.fold.name: one.report.figures.get("r2", float("nan")) for one in used},
         over={} if reference is None else _over(found, reference, judges, draws),
         gpu_hours=sum(report.seconds for report in on_gpu) / 3600 if on_gpu else None,
+        difficulty_rho=difficulty_rho(found, judges.difficulty),
+        robustness=held,
+        robustness_missing=unknown,
         notes=_notes(used),
     )
 

@@ -26,6 +26,7 @@ class ModelResult:
         score_drop_pct: How far scores fall under augmentation, percent.
         gpu_hours: Of training.
         leaky: It was judged by a protocol that leaks: it is marked, and no winner beside one that was not.
+        worst: The effect that scores fall most under, and by how many percent.
     """
 
     model: str
@@ -36,6 +37,7 @@ class ModelResult:
     score_drop_pct: float | None = None
     gpu_hours: float | None = None
     leaky: bool = False
+    worst: tuple[str, float] | None = None
 
     @property
     def vetoed(self) -> bool:
@@ -115,6 +117,8 @@ def _cells(row: ModelResult, winner: str | None, difference: Difference | None) 
     robustness = _shown(row.pearson_r, "r {:.3f}")
     if _known(row.score_drop_pct) is not None:
         robustness += f", drop {row.score_drop_pct:.1f} %"
+    if row.worst:
+        robustness += f" (most by {row.worst[0]}: {row.worst[1]:.1f} %)"
     notes = ["leaky protocol"] if row.leaky else []
     notes += [f"vetoed: drops more than {MOST_DROP_PCT:g} %"] if row.vetoed else []
     notes += ["winner"] if row.model == winner else []

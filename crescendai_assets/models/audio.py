@@ -23,11 +23,12 @@ from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.models import losses
 from crescendai_assets.models.audio_backbone import MuQBackbone, hidden_states, stem_output
 from crescendai_assets.models.audio_base import AudioModel, MuQ
-from crescendai_assets.models.audio_figures import ValidationFigures
-from crescendai_assets.models.audio_objective import decayed
-from crescendai_assets.models.audio_options import AudioOptions, Batch, Parts
+from crescendai_assets.models.audio_options import AudioOptions
+from crescendai_assets.models.figures import ValidationFigures
 from crescendai_assets.models.heads import LowRankAdapter, ResidualBlock
 from crescendai_assets.models.lora import apply_lora_to_muq
+from crescendai_assets.models.objective_parts import Batch, Parts
+from crescendai_assets.models.rating_module import decayed
 
 __all__ = [
     "AudioModel",
@@ -208,7 +209,7 @@ class MuQFullUnfreezeModel(AudioModel):
         layers = {layer: list(self._layer(layer).parameters()) for layer in self.scheduled_layers}
         within = {id(parameter) for parameters in layers.values() for parameter in parameters}
         heads = (p for p in self.parameters() if p.requires_grad and id(p) not in within)
-        rate, decay = self.options.learning_rate, self.options.weight_decay
+        rate, decay = self.learning_rate, self.weight_decay
         groups = decayed(heads, rate, decay)
         for place, layer in enumerate(reversed(self.scheduled_layers), start=1):
             groups += decayed(layers[layer], rate * self.hparams["lr_decay_factor"] ** place, decay)

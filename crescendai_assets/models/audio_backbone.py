@@ -8,8 +8,7 @@ the rest trained from it. Encoding without training is in `embeddings.muq`; adap
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from crescendai_assets.embeddings.identity import CHECKPOINT, LAYERS, TEMPORAL_POOL, EncoderSpec
-from crescendai_assets.embeddings.muq import MuQEncoder, frames_of
+from crescendai_assets.embeddings.muq import SEGMENT_SAMPLES, MuQEncoder
+from crescendai_assets.embeddings.muq_forward import by_length, frames_of, mean_of_layers, padding_silenced, stem_of
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.models.lora import chosen_layers
 
-_MEL = "melspec_2048"
 _HALF_WINDOW = 1024  # the spectrogram reflects so many samples at either end
 
 
@@ -42,21 +41,10 @@ def stem_output(muq: Any, audio: Tensor, mask: Tensor | None = None) -> Tensor:
     Raises:
         ValueError: A row is too short for one window of the spectrogram.
     """
-    # the convolutions would carry padding into valid frames: rows of one length go through together, others apart
     lengths = [audio.shape[1]] * len(audio) if mask is None else mask.bool().sum(1).tolist()
     if min(lengths) <= _HALF_WINDOW:
         raise ValueError(f"{min(lengths)} samples are too few; MuQ's spectrogram takes {_HALF_WINDOW + 1} or more")
-    frames = max(frames_of(n) for n in lengths)
-    out: Tensor | None = None
-    for length in sorted(set(lengths)):
-        rows = [row for row, n in enumerate(lengths) if n == length]
-        with torch.autocast(audio.device.type, enabled=False):
-            mel = muq.model.normalize(muq.model.preprocessing(audio[rows, :length].float(), features=[_MEL]))[_MEL]
-        stem = muq.model.conv(mel).float()
-        out = stem.new_zeros(len(audio), frames, stem.shape[2]) if out is None else out
-        out[rows, : stem.shape[1]] = stem
-    assert out is not None
-    return out
+    return by_length(lengths, lambda places, length: stem_of(muq, audio[places, :length]).float())
 
 
 def hidden_states(muq: Any, stem: Tensor, mask: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -72,24 +60,9 @@ def hidden_states(muq: Any, stem: Tensor, mask: Tensor | None = None) -> tuple[T
     if mask is None or bool(mask.all()):
         return tuple(conformer(stem.float(), output_hidden_states=True).hidden_states)
     there = mask.bool()
-    with _padding_silenced(conformer, there):
+    with padding_silenced(conformer, there):
         # a copy: the conformer writes zeros into what it is given
         return tuple(conformer(stem.float().clone(), attention_mask=there, output_hidden_states=True).hidden_states)
-
-
-@contextmanager
-def _padding_silenced(conformer: Any, there: Tensor) -> Iterator[None]:
-    """Attention honours a mask, the 31-frame depthwise convolutions do not: padding would leak through them."""
-
-    def silence(_module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        return (inputs[0] * there[:, None, :],)
-
-    hooks = [layer.conv_module.depthwise_conv.register_forward_pre_hook(silence) for layer in conformer.layers]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _forget_positions(conformer: Any, device: torch.device) -> None:
@@ -170,12 +143,13 @@ class MuQBackbone(nn.Module):
         """Encode.
 
         Args:
-            x: Audio at 24 kHz, shape (B, n), or the stem's stored output, shape (B, T, 1024).
+            x: Audio at 24 kHz, shape (B, n), or the stem's stored output, shape (B, T, 1024). What is longer than 30 s
+                is heard in pieces of 30 s.
             mask: Which samples (B, n), or frames (B, T), are there; a prefix of each row.
 
         Returns:
             Features, shape (B, T // temporal_pool, 1024) with T of the longest row, and which of them are there.
-            Without adapters they are those that `embeddings.muq` stores.
+            Without adapters they are those that `embeddings.muq` stores, also of more than one piece.
 
         Raises:
             ValueError: The shape is another, or there is too little for one pooled frame.
@@ -184,6 +158,26 @@ class MuQBackbone(nn.Module):
             raise ValueError(
                 f"input of shape {tuple(x.shape)}; MuQ takes audio (B, n) or its stem's output (B, T, {self.width})"
             )
+        piece = frames_of(SEGMENT_SAMPLES) if x.ndim == 3 else SEGMENT_SAMPLES
+        return self._one_piece(x, mask) if x.shape[1] <= piece else self._pieces(x, mask, piece)
+
+    def _pieces(self, x: Tensor, mask: Tensor | None, size: int) -> tuple[Tensor, Tensor]:
+        """Features of rows in pieces of so many samples or frames, one after the other; rows that are over rest."""
+        length = x.new_full((len(x),), x.shape[1], dtype=torch.long) if mask is None else mask.bool().sum(1)
+        features, known = [], []
+        for start in range(0, x.shape[1], size):
+            there = torch.arange(start, min(start + size, x.shape[1]), device=x.device) < length[:, None]
+            piece = x[:, start : start + size]
+            rows = (_valid_frames(piece, there) >= self.temporal_pool).nonzero()[:, 0]
+            if not start or len(rows):
+                rows = rows if len(rows) else torch.arange(len(x), device=x.device)
+                heard, valid = self._one_piece(piece[rows], there[rows])
+                whole = heard.new_zeros(len(x), *heard.shape[1:])
+                features.append(whole.index_copy(0, rows, heard))
+                known.append(valid.new_zeros(len(x), valid.shape[1]).index_copy(0, rows, valid))
+        return torch.cat(features, 1), torch.cat(known, 1)
+
+    def _one_piece(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         frames = _valid_frames(x, mask)
         rows = int(frames.max()) // self.temporal_pool
         if rows < 1:
@@ -191,7 +185,7 @@ class MuQBackbone(nn.Module):
         stem = (stem_output(self.muq, x, mask) if x.ndim == 2 else x)[:, : int(frames.max())]
         there = torch.arange(stem.shape[1], device=x.device) < frames[:, None]
         states = hidden_states(self.muq, stem, there)
-        mean = torch.stack([states[layer].float() for layer in self.layers]).mean(0)
+        mean = mean_of_layers(states, self.layers)
         pooled = mean[:, : rows * self.temporal_pool].reshape(len(x), rows, self.temporal_pool, -1).mean(2)
         return pooled, torch.arange(rows, device=x.device) < (frames // self.temporal_pool)[:, None]
 

@@ -1,36 +1,35 @@
-"""What all audio models share as Lightning modules: batches, the objective, figures, optimiser, checkpoints.
+"""What all audio models share: from frames to scores, parts of the objective by kind of batch, checkpoints.
 
 A model says what is trained below its pooling (`make_front`); from there on they are alike, so that a comparison of
-models compares that. The models are in `audio`, their options and batches' fields in `audio_options`, losses in
-`losses`; loops over epochs, folds and files belong to `training`.
+models compares that. The models are in `audio`, their options and batches' fields in `audio_options`, how they are
+trained is in `rating_module`.
 """
 
 # ruff: noqa: TID253 - modules are classes of torch; nothing that definitions reach imports this
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.models import losses
 from crescendai_assets.models.audio_backbone import backbone_for
-from crescendai_assets.models.audio_figures import ValidationFigures
-from crescendai_assets.models.audio_objective import compared, decayed, merged, rated, size_of, warmup_and_cosine
-from crescendai_assets.models.audio_options import AudioOptions, Batch, Parts
-from crescendai_assets.models.heads import AttentionPooling, FeatureScale, PairwiseHead, TwoLayerMLP
+from crescendai_assets.models.audio_options import AudioOptions
+from crescendai_assets.models.figures import ValidationFigures
+from crescendai_assets.models.heads import AttentionPooling, PairwiseHead, Standardise, TwoLayerMLP, start_at_mean
 from crescendai_assets.models.lora import check_trainable_state, trainable_state
+from crescendai_assets.models.objective_parts import Batch, Parts, compared, merged, rated
+from crescendai_assets.models.rating_module import RatingModule, only_asked
 
 MuQ: TypeAlias = nn.Module | str | Path | None
 
 
-class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says nothing to a type checker
+class AudioModel(RatingModule):
     """A performance as sound to z and scores: front, attention pooling, two-layer MLP; pairs by difference of scores.
 
     Inputs are stored embeddings (B, T, input_dim); with a backbone audio (B, n) at 24 kHz or its stem's stored output
@@ -64,10 +63,17 @@ class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says no
             SetupError: The MuQ cannot be had or does not fit.
             TypeError: There is no such option.
         """
-        super().__init__()
         if muq is not None and not use_pretrained_muq:
             raise SetupError("a MuQ is given and use_pretrained_muq is False; set it, or leave the MuQ away")
-        self.options = AudioOptions(**options)
+        chosen = AudioOptions(**options)
+        super().__init__(
+            weights=chosen.weights,
+            ambiguous_threshold=chosen.ambiguous_threshold,
+            learning_rate=chosen.learning_rate,
+            weight_decay=chosen.weight_decay,
+            warmup_steps=chosen.warmup_steps,
+        )
+        self.options = chosen
         sizes = {"input_dim": input_dim, "hidden_dim": hidden_dim, "num_labels": num_labels}
         path = str(muq) if isinstance(muq, str | Path) else None
         origin = {"use_pretrained_muq": use_pretrained_muq, "muq": path}
@@ -75,24 +81,22 @@ class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says no
         self.backbone = None
         if use_pretrained_muq:
             self.backbone = backbone_for(input_dim, muq, self.options.layers, self.options.temporal_pool)
-        self.scale = FeatureScale(input_dim)
+        # MuQ's features have large constant offsets beside which the differences between performances are small
+        self.scale = Standardise(input_dim, clip=None, stored_as="spread")
         self.front: nn.Module = self.make_front(**(own or {}))
         self.pool = AttentionPooling(input_dim)
         self.mlp = TwoLayerMLP(input_dim, hidden_dim, num_labels, self.options.dropout)
         self.pairs = PairwiseHead()
         self.quality = nn.Linear(hidden_dim, 1)
         self.project = nn.Linear(hidden_dim, min(hidden_dim, 128))
-        self._figures = ValidationFigures(self.options.ambiguous_threshold)
 
     def make_front(self, **own: Any) -> nn.Module:
         """What is trained below the pooling, features (B, T, C) in and out; or adapters on `self.backbone`."""
         return nn.Identity()
 
-    @torch.no_grad()
     def start_at(self, labels: Tensor) -> None:
-        """Begin from the mean rating of the rows of training, shape (N, D), NaN left out."""
-        mean = labels.float().nanmean(0).nan_to_num(0.5).clamp(0.01, 0.99)
-        self.mlp.second.bias.copy_(mean.logit())
+        """Begin from the mean rating of the rows of training, shape (N, D)."""
+        start_at_mean(self.mlp.second, labels)
 
     def features(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Frames before pooling, shape (B, T, C), and which of them are there."""
@@ -138,15 +142,10 @@ class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says no
             "z_b": z_b,
         }
 
-    @torch.no_grad()
     def predict_scores(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Scores of performances, shape (B, D), in 0 to 1; without dropout and gradients. Arguments as of `encode`."""
-        was_training = self.training
-        self.eval()
-        try:
+        with only_asked(self):
             return self.logits(self.encode(x, mask)).sigmoid()
-        finally:
-            self.train(was_training)
 
     def parts(self, batch: Batch, figures: ValidationFigures | None = None) -> Parts:
         """Parts of the objective that a batch has; `figures` gathers what a validation is told by.
@@ -170,32 +169,6 @@ class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says no
                 f"{', '.join(map(str, batch)) or 'nothing'}"
             )
         return found
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The objective of a batch, a scalar."""
-        return self._step(batch, "train")
-
-    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """The objective of a batch, a scalar; figures over the epoch are logged at its end."""
-        return self._step(batch, "val")
-
-    def on_validation_epoch_end(self) -> None:
-        """Log `val_pair_accuracy` and `val_r2`, where labels were there to tell them by."""
-        for name, value in self._figures.figures().items():
-            self._tell(f"val_{name}", value, 1)
-        self._figures.clear()
-
-    def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW; the learning rate rises, then falls along a cosine where the length of the run is known."""
-        optimizer = torch.optim.AdamW(self.parameter_groups(), lr=self.options.learning_rate)
-        shape = warmup_and_cosine(self.options.warmup_steps, self._length_of_run())
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, shape)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """What is trained, at one learning rate."""
-        trained = (p for p in self.parameters() if p.requires_grad)
-        return decayed(trained, self.options.learning_rate, self.options.weight_decay)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what was trained, and which backbone it goes with."""
@@ -225,20 +198,9 @@ class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says no
             state_dict = {**state_dict, **{name: own[name] for name in kept}}
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
-    def _step(self, batch: Batch, phase: str) -> Tensor:
-        parts = self.parts(batch, self._figures if phase == "val" else None)
-        loss = self.combine(parts)
-        for name, value in {"loss": loss, **parts}.items():
-            self._tell(f"{phase}_{name}", value.detach(), size_of(batch))
-        return loss
-
-    def combine(self, parts: Parts) -> Tensor:
-        """L of its parts."""
-        return losses.objective(**parts, weights=self.options.weights)
-
     def _parts_of_pairs(self, batch: Batch, figures: ValidationFigures | None) -> Parts:
         out = self(batch["embeddings_a"], batch["embeddings_b"], batch.get("mask_a"), batch.get("mask_b"))
-        found = compared(out, batch, self.options.ambiguous_threshold)
+        found = compared(out, batch, self.ambiguous_threshold)
         if "piece_ids_a" in batch:
             pieces = (batch["piece_ids_a"], batch["piece_ids_b"])
             found["contrastive"] = self.contrast(out["z_a"], out["z_b"], *pieces, self.options.same_piece)
@@ -250,7 +212,7 @@ class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says no
         logits = self.logits(self.encode(batch["embeddings"], batch.get("mask")))
         if figures is not None:
             figures.add_rows(logits.sigmoid(), batch["labels"], batch.get("piece_ids"))
-        return rated(logits, self.pairs, batch, self.options.ambiguous_threshold)
+        return rated(logits, self.pairs, batch, self.ambiguous_threshold)
 
     def _parts_of_views(self, batch: Batch) -> Parts:
         z_clean, z_augmented = self.views(batch)
@@ -281,16 +243,3 @@ class AudioModel(pl.LightningModule):  # type: ignore[misc]  # Lightning says no
             mask = torch.cat([whole if one is None else one.bool() for one in (mask_a, mask_b)])
         z_a, z_b = self.encode(torch.cat([x_a, x_b]), mask).chunk(2)  # one pass is faster than two
         return z_a, z_b
-
-    def _tell(self, name: str, value: Tensor | float, rows: int) -> None:
-        if getattr(self, "_trainer", None) is not None:
-            self.log(
-                name, value, prog_bar=name.endswith(("loss", "accuracy")), on_step=False, on_epoch=True, batch_size=rows
-            )
-
-    def _length_of_run(self) -> int | None:
-        """Steps of optimisation from first to last; None outside a trainer or where it is not known."""
-        if getattr(self, "_trainer", None) is None:
-            return None
-        steps = self.trainer.estimated_stepping_batches
-        return int(steps) if math.isfinite(steps) and steps > 0 else None

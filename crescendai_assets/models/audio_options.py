@@ -15,20 +15,13 @@ Dimensions of PercePiano are bipolar, so a placement says nothing of their sum: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.embeddings.identity import LAYERS, TEMPORAL_POOL
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from crescendai_assets.models.losses import ObjectiveWeights
-
-Batch: TypeAlias = Mapping[str, Any]
-Parts: TypeAlias = "dict[str, Tensor]"
-"""Of the objective, by name: regression, ranking, contrastive, invariance."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from crescendai_assets.models.fusion_layers import (
     make_fusion,
 )
 from crescendai_assets.models.losses import AMBIGUOUS
-from crescendai_assets.models.symbolic_rating import Batch, RatingModule
+from crescendai_assets.models.objective_parts import Batch
+from crescendai_assets.models.scoring_module import ScoringModule
 
 __all__ = [
     "ConcatFusion",
@@ -38,10 +39,10 @@ __all__ = [
 FUSED_DIM = 512
 
 
-class FusedPerformanceModel(RatingModule):
+class FusedPerformanceModel(ScoringModule):
     """Two encoders, one of the three ways to join what they make, and a head.
 
-    Encoders may be None where their vectors are at hand. Batches are those of `RatingModule` and hold `z_audio` and
+    Encoders may be None where their vectors are at hand. Batches are those of `ScoringModule` and hold `z_audio` and
     `z_symbolic`, with conditioning on the score `z_audio`, `z_performance_midi` and `z_score_midi`.
     """
 
@@ -100,6 +101,7 @@ class FusedPerformanceModel(RatingModule):
         self.freeze_encoders, self.use_score_conditioning = freeze_encoders, use_score_conditioning
         self.fusion = make_fusion(fusion_type, audio_dim, symbolic_dim, fused_dim, num_labels, dropout)
         self.over_score = joined(3 * symbolic_dim, symbolic_dim, dropout) if use_score_conditioning else None
+        self.without_score = nn.Parameter(torch.zeros(symbolic_dim)) if use_score_conditioning else None
         last: nn.Module = nn.Linear(fused_dim, num_labels)
         if isinstance(self.fusion, GatedFusion):
             last = BlockHead(self.fusion.dimension, num_labels)
@@ -122,7 +124,8 @@ class FusedPerformanceModel(RatingModule):
         Args:
             z_audio: Shape (B, audio_dim).
             z_symbolic: Of the performance, shape (B, symbolic_dim).
-            z_score_midi: Of the score of the same bars, likewise; with conditioning only.
+            z_score_midi: Of the score of the same bars, likewise; with conditioning only. A row that begins with NaN
+                has no score, and a learnt vector stands in its place.
             z_performance_midi: Another name for `z_symbolic`.
 
         Returns:
@@ -137,8 +140,10 @@ class FusedPerformanceModel(RatingModule):
         if (self.over_score is None) != (z_score_midi is None):
             wanted = "needs" if z_score_midi is None else "takes no"
             raise ValueError(f"the model {wanted} z_score_midi; use_score_conditioning decides")
-        if self.over_score is not None and z_score_midi is not None:
-            played = played + self.over_score(torch.cat([played, z_score_midi, played - z_score_midi], dim=1))
+        if self.over_score is not None and self.without_score is not None and z_score_midi is not None:
+            known, score = ~z_score_midi[:, :1].isnan(), z_score_midi.nan_to_num()
+            heard = self.over_score(torch.cat([played, score, played - score], dim=1))
+            played = played + torch.where(known, heard, self.without_score)
         fused = self.fusion(z_audio, played)
         logits = self.head(fused)
         return {"z_fused": fused, "logits": logits, "scores": logits.sigmoid()}
@@ -163,6 +168,9 @@ class FusedPerformanceModel(RatingModule):
         """Logits (B, D) of one side of a batch."""
         names = ("z_audio", "z_symbolic", "z_performance_midi", "z_score_midi")
         given = {name: batch[f"{name}{suffix}"] for name in names if f"{name}{suffix}" in batch}
+        played = given.get("z_symbolic", given.get("z_performance_midi"))
+        if self.over_score is not None and played is not None:
+            given.setdefault("z_score_midi", torch.full_like(played, torch.nan))
         logits: Tensor = self(**given)["logits"]
         return logits
 

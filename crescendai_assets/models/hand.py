@@ -8,21 +8,18 @@ with K_ij = exp(-γ |x_i - x_j|²), weights w and the weighted mean m of the lab
 
     c = (K + α diag(1 / w))⁻¹ (Y - m)        prediction(x) = k(x) c + m
 
-A fitted model is plain arrays, trees too: it is stored as numpy's `.npz`, which runs no code when it is read.
+A fitted model is plain arrays, trees too, and stored as such (`array_files`).
 """
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
+from crescendai_assets.models import array_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,11 +118,7 @@ class HandReference:
         import numpy as np
 
         fitted = self._trained
-        x = np.asarray(features, np.float64)
-        if x.ndim != 2 or x.shape[1] != len(fitted.mean):
-            raise ValueError(f"features have the shape {x.shape}; the model wants (N, {len(fitted.mean)})")
-        if np.isinf(x).any():
-            raise ValueError("features hold infinite numbers; leave NaN where something is unknown")
+        x = columns(features, len(fitted.mean))
         filled = np.where(np.isnan(x), fitted.mean, x)
         near = rbf_kernel(
             standardised(filled, fitted.mean, fitted.scale, self.settings.clip),
@@ -136,35 +129,27 @@ class HandReference:
 
     def save(self, path: Path) -> None:
         """Write the trained model, `.npz`."""
-        import numpy as np
+        write_atomic(path, self.to_bytes())
 
-        about = {"format": FORMAT, "settings": asdict(self.settings), "feature_names": self.feature_names}
-        out = io.BytesIO()
-        arrays: dict[str, Any] = {field.name: getattr(self._trained, field.name) for field in fields(_Fitted)}
-        np.savez_compressed(out, about=np.array(json.dumps(about)), **arrays)
-        write_atomic(path, out.getvalue())
+    def to_bytes(self) -> bytes:
+        """The trained model as `save` writes it."""
+        return array_files.to_bytes(FORMAT, self.settings, self.feature_names, self._trained)
 
     @staticmethod
-    def load(path: Path) -> HandReference:
+    def load(path: Path, inside: bytes | None = None) -> HandReference:
         """Read a trained model; it predicts bit for bit what the one that was written does.
+
+        Args:
+            path: The file.
+            inside: The model's bytes, where it is stored within the file.
 
         Raises:
             SetupError: There is none, or the file holds something else.
         """
-        import numpy as np
-
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                about = json.loads(str(stored["about"]))
-                if about["format"] != FORMAT:
-                    raise SetupError(f"{path}: a model of format {about['format']}, not {FORMAT}; train it again")
-                model = HandReference(HandSettings(**about["settings"]))
-                model.feature_names = tuple(about["feature_names"])
-                model._fitted = _Fitted(**{field.name: stored[field.name] for field in fields(_Fitted)})
-        except FileNotFoundError:
-            raise SetupError(f"{path}: there is no such model; train it first") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise SetupError(f"{path}: no model of hand features ({error}); train it again") from None
+        with array_files.opened(path, FORMAT, "model of hand features", inside) as (about, stored):
+            model = HandReference(HandSettings(**about["settings"]))
+            model.feature_names = tuple(about["feature_names"])
+            model._fitted = array_files.fitted_from(_Fitted, stored)
         return model
 
     @property
@@ -250,6 +235,22 @@ def _grown(x: Floats, y: Floats, weights: Floats, settings: HandSettings) -> tup
     feature = np.where(is_leaf, 0, joined("feature"))
     leaf = np.where(is_leaf, np.cumsum(is_leaf) - 1, 0)
     return roots, feature, joined("threshold"), child("children_left"), child("children_right"), leaf, value
+
+
+def columns(features: Any, count: int) -> Floats:
+    """Features, shape (N, F), as a trained model takes them; NaN is unknown.
+
+    Raises:
+        ValueError: There are not `count` columns, or a number is infinite.
+    """
+    import numpy as np
+
+    x = np.asarray(features, np.float64)
+    if x.ndim != 2 or x.shape[1] != count:
+        raise ValueError(f"features have the shape {x.shape}; the model wants (N, {count})")
+    if np.isinf(x).any():
+        raise ValueError("features hold infinite numbers; leave NaN where something is unknown")
+    return x
 
 
 def known_mean_and_scale(x: Floats) -> tuple[Floats, Floats]:

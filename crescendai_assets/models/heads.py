@@ -1,4 +1,4 @@
-"""Small trainable networks over frames and vectors, shared by all models: pooling, MLP, pairs, adapters.
+"""Small networks over frames and vectors, shared by all models: scaling of inputs, pooling, MLP, pairs, adapters.
 
 What stands below them (MuQ, a symbolic encoder) and what trains them is elsewhere.
 """
@@ -11,30 +11,67 @@ import torch
 from torch import Tensor, nn
 
 
-class FeatureScale(nn.Module):
-    """Features minus a mean, divided by a spread, both fixed numbers of the training set; (0, 1) until they are set.
+class Standardise(nn.Module):
+    """Columns to mean 0 and standard deviation 1, by numbers learnt once by `fit` and stored with the weights.
 
-    MuQ's features have large constant offsets beside which the differences between performances are small.
+    Before `fit` nothing is changed.
     """
 
     mean: Tensor
-    spread: Tensor
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, size: int, clip: float | None = 4.0, stored_as: str = "scale") -> None:
+        """Columns are not moved yet.
+
+        Args:
+            size: Number of columns K.
+            clip: Standardised values are cut here, and NaN, which is unknown, becomes 0, the mean; with None values
+                are not cut, and NaN stays.
+            stored_as: Name of the deviation among the weights.
+        """
         super().__init__()
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("spread", torch.ones(dim))
+        self.clip, self.stored_as = clip, stored_as
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer(stored_as, torch.ones(size))
 
-    @torch.no_grad()
-    def fit(self, x: Tensor, mask: Tensor | None = None) -> None:
-        """Take mean and spread of training frames, x (B, T, C), of those that mask (B, T) says are there."""
-        frames = x.reshape(-1, x.shape[-1]) if mask is None else x[mask.bool()]
-        self.mean.copy_(frames.float().mean(0))
-        self.spread.copy_(frames.float().std(0, correction=0).clamp_min(1e-3))
+    @property
+    def deviation(self) -> Tensor:
+        """By column, shape (K,); 1 where nothing varies."""
+        return self.get_buffer(self.stored_as)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The same shape, scaled."""
-        return (x - self.mean) / self.spread
+    def fit(self, values: Tensor) -> None:
+        """Learn mean and deviation.
+
+        Args:
+            values: Rows of training only, shape (..., K); NaN is left out, a column that does not vary is only moved.
+
+        Raises:
+            ValueError: The shape is another, or a number is infinite.
+        """
+        values = torch.as_tensor(values, dtype=torch.float64, device=self.mean.device)
+        if values.ndim < 2 or values.shape[-1] != len(self.mean) or not values.numel():
+            raise ValueError(f"values have the shape {tuple(values.shape)}; (N, {len(self.mean)}) is wanted, N > 0")
+        values = values.reshape(-1, len(self.mean))
+        if torch.isinf(values).any():
+            raise ValueError("values hold infinite numbers; leave NaN where something is unknown")
+        known = ~values.isnan()
+        count = known.sum(0).clamp(min=1)
+        mean = values.nan_to_num().sum(0) / count
+        deviation = ((values - mean).nan_to_num().square().sum(0) / count).sqrt()
+        varies = deviation > 1e-6 * mean.abs().clamp(min=1e-3)
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(varies, deviation, torch.ones_like(deviation)))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Standardise values of shape (..., K)."""
+        moved = (values.to(self.mean.dtype) - self.mean) / self.deviation
+        return moved if self.clip is None else torch.nan_to_num(moved, nan=0.0).clamp(-self.clip, self.clip)
+
+
+def start_at_mean(last: nn.Linear, labels: Tensor) -> None:
+    """Set the bias of a last layer to the mean rating: labels (N, D) in 0 to 1, of training only; NaN is left out."""
+    mean = torch.as_tensor(labels, dtype=torch.float32).nanmean(0).nan_to_num(0.5).clamp(0.01, 0.99)
+    with torch.no_grad():
+        last.bias.copy_(mean.logit())
 
 
 class AttentionPooling(nn.Module):

@@ -5,23 +5,26 @@ its own for each dimension, in which a column counts by how closely it goes with
 training. The kernel also sees the contexts of notes; trees would drown in them. Both halves weigh
 the same; no weight is fitted.
 
-What goes in is made in `training.note_dataset`. A fitted model is plain arrays, stored as numpy's `.npz`.
+What goes in is made in `training.note_dataset`. A fitted model is plain arrays and stored as such (`array_files`).
 """
 
 from __future__ import annotations
 
-import io
-import json
-import tempfile
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
-from crescendai_assets.models.hand import HandReference, HandSettings, known_mean_and_scale, rbf_kernel, standardised
+from crescendai_assets.models import array_files
+from crescendai_assets.models.hand import (
+    HandReference,
+    HandSettings,
+    columns,
+    known_mean_and_scale,
+    rbf_kernel,
+    standardised,
+)
 from crescendai_assets.symbolic.note_features import OF_CONTEXTS
 
 if TYPE_CHECKING:
@@ -76,7 +79,7 @@ class SymbolicEnsemble:
         """
         import numpy as np
 
-        x, y = self._columns(features), np.asarray(labels, np.float64)
+        x, y = columns(features, len(self.feature_names)), np.asarray(labels, np.float64)
         summaries = ~self._of_contexts
         names = [name for name, kept in zip(self.feature_names, summaries, strict=True) if kept]
         self._hand = HandReference(self.settings.hand).fit(x[:, summaries], y, feature_names=names)
@@ -93,7 +96,7 @@ class SymbolicEnsemble:
         import numpy as np
 
         hand, ridge = self._trained
-        x = self._columns(features)
+        x = columns(features, len(self.feature_names))
         return np.asarray((hand.predict(x[:, ~self._of_contexts]) + ridge.predict(x, self.settings)) / 2)
 
     def save(self, path: Path) -> None:
@@ -101,15 +104,8 @@ class SymbolicEnsemble:
         import numpy as np
 
         hand, ridge = self._trained
-        about = {"format": FORMAT, "settings": asdict(self.settings), "feature_names": self.feature_names}
-        out = io.BytesIO()
-        arrays: dict[str, Any] = {one.name: getattr(ridge, one.name) for one in fields(_Ridge)}
-        with tempfile.TemporaryDirectory() as folder:
-            inside = Path(folder) / "hand.npz"
-            hand.save(inside)
-            arrays["hand"] = np.frombuffer(inside.read_bytes(), np.uint8)
-        np.savez_compressed(out, about=np.array(json.dumps(about)), **arrays)
-        write_atomic(path, out.getvalue())
+        inside = np.frombuffer(hand.to_bytes(), np.uint8)
+        write_atomic(path, array_files.to_bytes(FORMAT, self.settings, self.feature_names, ridge, hand=inside))
 
     @staticmethod
     def load(path: Path) -> SymbolicEnsemble:
@@ -118,25 +114,12 @@ class SymbolicEnsemble:
         Raises:
             SetupError: There is none, or the file holds something else.
         """
-        import numpy as np
-
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                about = json.loads(str(stored["about"]))
-                if about["format"] != FORMAT:
-                    raise SetupError(f"{path}: a model of format {about['format']}, not {FORMAT}; train it again")
-                told = about["settings"]
-                settings = EnsembleSettings(**told | {"hand": HandSettings(**told["hand"])})
-                model = SymbolicEnsemble(about["feature_names"], settings)
-                model._ridge = _Ridge(**{one.name: stored[one.name] for one in fields(_Ridge)})
-                with tempfile.TemporaryDirectory() as folder:
-                    inside = Path(folder) / "hand.npz"
-                    inside.write_bytes(stored["hand"].tobytes())
-                    model._hand = HandReference.load(inside)
-        except FileNotFoundError:
-            raise SetupError(f"{path}: there is no such model; train it first") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise SetupError(f"{path}: no ensemble of note features ({error}); train it again") from None
+        with array_files.opened(path, FORMAT, "ensemble of note features") as (about, stored):
+            told = about["settings"]
+            settings = EnsembleSettings(**told | {"hand": HandSettings(**told["hand"])})
+            model = SymbolicEnsemble(about["feature_names"], settings)
+            model._ridge = array_files.fitted_from(_Ridge, stored)
+            model._hand = HandReference.load(path, stored["hand"].tobytes())
         return model
 
     @property
@@ -150,16 +133,6 @@ class SymbolicEnsemble:
         if self._hand is None or self._ridge is None:
             raise RuntimeError("the model was not trained; call fit first")
         return self._hand, self._ridge
-
-    def _columns(self, features: Any) -> Floats:
-        import numpy as np
-
-        x = np.asarray(features, np.float64)
-        if x.ndim != 2 or x.shape[1] != len(self.feature_names):
-            raise ValueError(f"features have the shape {x.shape}; the model wants (N, {len(self.feature_names)})")
-        if np.isinf(x).any():
-            raise ValueError("features hold infinite numbers; leave NaN where something is unknown")
-        return x
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +156,7 @@ class _Ridge:
     offset: Floats
 
     def predict(self, x: Floats, settings: EnsembleSettings) -> Floats:
+        """Ratings, shape (N, D), of features (N, F), NaN where unknown."""
         import numpy as np
 
         rows = _rows(x, self.mean, self.scale, settings.clip).astype(np.float64)

@@ -2,7 +2,7 @@
 
 An encoder says how a performance becomes a vector (`encode`) and how it is pretrained (`pretrain_loss`); from there on
 they are alike. Layers are in `symbolic_layers`, the head in `symbolic_head`, what is learnt from ratings in
-`symbolic_rating`. Loops over epochs, folds and files belong to `training`.
+`scoring_module`. Loops over epochs, folds and files belong to `training`.
 """
 
 # ruff: noqa: TID253 - modules are classes of torch; nothing that definitions reach imports this
@@ -11,18 +11,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, ClassVar, Literal, Self, TypeAlias, TypedDict, Unpack
 
 from torch import Tensor
 
-from crescendai_assets.models.audio_figures import ValidationFigures
+from crescendai_assets.models.figures import ValidationFigures
 from crescendai_assets.models.losses import AMBIGUOUS
+from crescendai_assets.models.objective_parts import Batch, Parts
+from crescendai_assets.models.scoring_module import ScoringModule
 from crescendai_assets.models.symbolic_head import ScoreHead
-from crescendai_assets.models.symbolic_rating import Batch, Parts, RatingModule
 
 Stage: TypeAlias = Literal["pretrain", "finetune"]
 
 STAGES = ("pretrain", "finetune")
+
+OF_ROW = "of_row"
+"""Which of the scores given is each row's."""
 
 
 class Options(TypedDict, total=False):
@@ -65,19 +69,22 @@ DEFAULTS: Options = {
 }
 
 
-class SymbolicEncoder(RatingModule):
+class SymbolicEncoder(ScoringModule):
     """A performance as symbols to `z_symbolic` and `scores`.
 
-    Batches of finetuning are those of `RatingModule`, with `fields`; by choice also with `conditions` (B, K), and with
-    the score's fields with `score_` before their names.
+    Batches of finetuning are those of `ScoringModule`, with `fields`; by choice also with `conditions` (B, K), and with
+    the score's fields with `score_` before their names: one score a row, or, with `score_of_row` (B,), any number of
+    scores and which of them is each row's, -1 for none.
 
     Attributes:
         fields: Name in a batch -> argument of `forward`, those that have to be there.
         optional_fields: The same of those that may be there.
+        small_sizes: Arguments that make it train a fold in minutes on two cores.
     """
 
     fields: ClassVar[Mapping[str, str]]
     optional_fields: ClassVar[Mapping[str, str]] = {}
+    small_sizes: ClassVar[Mapping[str, Any]]
 
     def __init__(self, hidden_dim: int, num_labels: int, stage: Stage, **options: Unpack[Options]) -> None:
         """Make what follows the encoder.
@@ -111,6 +118,11 @@ class SymbolicEncoder(RatingModule):
             dropout=chosen["dropout"],
         )
 
+    @classmethod
+    def small(cls, *sizes: Any, **changes: Any) -> Self:
+        """An encoder that trains a fold in minutes on two cores; what has no default is given, all else may be."""
+        return cls(*sizes, **{**cls.small_sizes, **changes})
+
     @abstractmethod
     def encode(self, *inputs: Any, **named: Any) -> Tensor:
         """A performance, or a score, to a vector of shape (B, H), before conditions and score come in."""
@@ -125,12 +137,17 @@ class SymbolicEncoder(RatingModule):
         Args:
             z: What `encode` gave, shape (B, H).
             conditions: Shape (B, K) or None.
-            score: The score's inputs of `encode`, by argument, or None.
+            score: The score's inputs of `encode`, by argument, and perhaps `of_row`, see the class; or None.
 
         Returns:
             `z_symbolic` (B, H), `logits` (B, D), and `scores` (B, D) in 0 to 1.
         """
-        z, logits = self.head(z, conditions, None if score is None else self.encode(**score))
+        z_score, has_score = None, None
+        if score is not None:
+            z_score = self.encode(**{name: value for name, value in score.items() if name != OF_ROW})
+            if (of_row := score.get(OF_ROW)) is not None:
+                z_score, has_score = z_score[of_row.clamp(min=0)], of_row >= 0
+        z, logits = self.head(z, conditions, z_score, has_score)
         return {"z_symbolic": z, "logits": logits, "scores": logits.sigmoid()}
 
     def fit_conditions(self, values: Tensor) -> None:
@@ -153,11 +170,16 @@ class SymbolicEncoder(RatingModule):
 
     def logits_of(self, batch: Batch, suffix: str) -> Tensor:
         """Logits (B, D) of one side of a batch."""
+        return self.heard(batch, suffix)["logits"]
+
+    def heard(self, batch: Batch, suffix: str = "") -> dict[str, Tensor]:
+        """What `forward` gives of one side of a batch, or of its rows where the suffix is empty."""
         inputs = self._inputs(batch, "", suffix)
-        first = next(iter(self.fields))
-        score = self._inputs(batch, "score_", suffix) if f"score_{first}{suffix}" in batch else None
-        logits: Tensor = self(**inputs, conditions=batch.get(f"conditions{suffix}"), score=score)["logits"]
-        return logits
+        score = None
+        if f"score_{next(iter(self.fields))}{suffix}" in batch:
+            score = {**self._inputs(batch, "score_", suffix), OF_ROW: batch.get(f"score_{OF_ROW}{suffix}")}
+        found: dict[str, Tensor] = self(**inputs, conditions=batch.get(f"conditions{suffix}"), score=score)
+        return found
 
     def _inputs(self, batch: Batch, prefix: str, suffix: str) -> dict[str, Any]:
         refuse_missing(batch, [f"{prefix}{field}{suffix}" for field in self.fields], self.stage)

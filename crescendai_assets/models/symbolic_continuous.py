@@ -10,25 +10,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 
+from crescendai_assets.models.heads import Standardise
+from crescendai_assets.models.objective_parts import Batch
 from crescendai_assets.models.symbolic_base import Options, Stage, SymbolicEncoder, refuse_missing
 from crescendai_assets.models.symbolic_codebook import GumbelCodebook, contrastive_loss
-from crescendai_assets.models.symbolic_layers import AttentionStack, Standardise, StatisticsPool, pool_sequence
-from crescendai_assets.models.symbolic_rating import Batch
-
-SMALL: Mapping[str, Any] = {
-    "d_model": 128,
-    "nhead": 4,
-    "num_layers": 2,
-    "hidden_dim": 128,
-    "codebook_entries": 32,
-    "max_frames": 6000,
-}
-"""Sizes that train a fold in minutes on two cores."""
+from crescendai_assets.models.symbolic_layers import AttentionStack, StatisticsPool, pool_sequence
 
 DIVERSITY_WEIGHT = 0.1
 """α of the codebook's use in the loss, as published."""
@@ -82,6 +73,14 @@ class ContinuousSymbolicEncoder(SymbolicEncoder):
     """
 
     fields: ClassVar[Mapping[str, str]] = {"features": "x", "mask": "mask"}
+    small_sizes: ClassVar[Mapping[str, Any]] = {
+        "d_model": 128,
+        "nhead": 4,
+        "num_layers": 2,
+        "hidden_dim": 128,
+        "codebook_entries": 32,
+        "max_frames": 6000,
+    }
 
     def __init__(
         self,
@@ -124,11 +123,6 @@ class ContinuousSymbolicEncoder(SymbolicEncoder):
         self.masked = nn.Parameter(torch.randn(d_model) * 0.1)
         self.codebook = GumbelCodebook(d_model, codebook_groups, codebook_entries, d_model)
         self.guess = nn.Linear(d_model, d_model)
-
-    @classmethod
-    def small(cls, **changes: Any) -> Self:
-        """An encoder that trains a fold in minutes on two cores."""
-        return cls(**{**SMALL, **changes})
 
     def fit_inputs(self, frames: Tensor) -> None:
         """Learn the channels' mean and deviation from frames of training, shape (N, C)."""

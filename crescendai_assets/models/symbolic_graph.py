@@ -1,7 +1,8 @@
 """S2: a performance as a graph of notes (`symbolic.graphs`) through attention over edges; pretrained to predict links.
 
 Edges lead from earlier to later notes, so each is also walked backwards, as a type of its own. What an edge knows is
-its type and how its two notes differ. The form with weights by type of edge is in `symbolic_hetero`.
+its type and how its two notes differ. The form with weights by type of edge is in `symbolic_hetero`, what both share
+in `symbolic_notes`.
 
 Shi et al., Masked label prediction: unified message passing model, arXiv 2009.03509, as torch-geometric has it.
 """
@@ -11,23 +12,19 @@ Shi et al., Masked label prediction: unified message passing model, arXiv 2009.0
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import TransformerConv
 
-from crescendai_assets.models.symbolic_base import Options, Stage, SymbolicEncoder, refuse_missing
-from crescendai_assets.models.symbolic_layers import Standardise, StatisticsPool
-from crescendai_assets.models.symbolic_links import LinkPredictor, not_asked
-from crescendai_assets.models.symbolic_rating import Batch
+from crescendai_assets.models.objective_parts import Batch
+from crescendai_assets.models.symbolic_base import refuse_missing
+from crescendai_assets.models.symbolic_links import not_asked
+from crescendai_assets.models.symbolic_notes import NoteBlock, NoteEncoder, attention_along
 from crescendai_assets.symbolic.edges import EDGE_TYPES
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
-
-SMALL: Mapping[str, Any] = {"hidden_dim": 128, "num_layers": 2, "num_heads": 4}
-"""Sizes that train a fold in minutes on two cores."""
 
 EDGE_DIM = 32
 """Numbers that an edge knows; an edge costs more memory than a note, so they are few."""
@@ -36,79 +33,36 @@ UNTYPED = len(EDGE_TYPES)
 """Type of edges whose type is not told."""
 
 
-class GraphBlock(nn.Module):
-    """Attention over edges and a feed-forward layer for each note, each after a norm and around a shortcut."""
+class GraphBlock(NoteBlock):
+    """Edges are (2, E), and what they know (E, 32)."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        """Size it; `heads` divide `width`."""
-        super().__init__()
-        self.before_attention = nn.LayerNorm(width)
-        self.attention = TransformerConv(
-            width, width // heads, heads=heads, edge_dim=EDGE_DIM, dropout=dropout, root_weight=False
-        )
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
-        self.dropout = nn.Dropout(dropout)
+    def make_attention(self, width: int, heads: int, dropout: float) -> nn.Module:
+        """One for all edges."""
+        return attention_along(EDGE_DIM, width, heads, dropout)
 
-    def forward(self, nodes: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
-        """Notes (N, width) along edges (2, E) that know `edge_attr` (E, 32)."""
-        heard = self.attention(self.before_attention(nodes), edge_index, edge_attr)
-        nodes = nodes + self.dropout(heard)
-        return torch.as_tensor(nodes + self.dropout(self.feed_forward(nodes)))
+    def hear(self, nodes: Tensor, *edges: Any) -> Tensor:
+        """What notes (N, width) hear along edges."""
+        return torch.as_tensor(self.attention(nodes, *edges))
 
 
-class GNNSymbolicEncoder(SymbolicEncoder):
+class GNNSymbolicEncoder(NoteEncoder):
     """S2. Batches of pretraining: `x`, `edge_index`, `batch`, `pos_edges` and `neg_edges` (2, E), perhaps `edge_type`.
 
     Edges that are asked about, those of `pos_edges` in either direction, are hidden from the encoder.
-    In finetuning the fields are `x`, `edge_index`, `batch` and perhaps `edge_type`, see `SymbolicEncoder`.
+    In finetuning the fields are `x`, `edge_index`, `batch` and perhaps `edge_type`, see `SymbolicEncoder`; arguments
+    are those of `NoteEncoder`.
     """
 
     fields: ClassVar[Mapping[str, str]] = {"x": "x", "edge_index": "edge_index", "batch": "batch"}
     optional_fields: ClassVar[Mapping[str, str]] = {"edge_type": "edge_type"}
 
-    def __init__(
-        self,
-        node_features: int = 6,
-        hidden_dim: int = 512,
-        num_layers: int = 4,
-        num_labels: int = 19,
-        stage: Stage = "pretrain",
-        num_heads: int = 8,
-        **options: Unpack[Options],
-    ) -> None:
-        """Size it.
+    block = GraphBlock
+    edge_dim = EDGE_DIM
 
-        Args:
-            node_features: Columns of `x`; six are `symbolic.graphs.NODE_FEATURES`.
-            hidden_dim: H, of notes and of `z_symbolic`.
-            num_layers: Steps that a note's word can go.
-            num_labels: D.
-            stage: What a training step does.
-            num_heads: Heads of attention, which divide `hidden_dim`.
-            **options: See `Options`.
-        """
-        super().__init__(hidden_dim, num_labels, stage, **options)
-        self.save_hyperparameters()
-        self.inputs = Standardise(node_features)
-        self.notes = _note_layers(node_features, hidden_dim)
+    def make_edges(self, node_features: int) -> None:
+        """An edge also knows its type and direction."""
         self.edge_types = nn.Embedding(2 * (UNTYPED + 1), EDGE_DIM)
-        self.edge_steps = nn.Linear(node_features, EDGE_DIM)
-        dropout = self.options["dropout"]
-        self.blocks = nn.ModuleList([GraphBlock(hidden_dim, num_heads, dropout) for _ in range(num_layers)])
-        self.norm = nn.LayerNorm(hidden_dim)
-        self.pool = StatisticsPool(hidden_dim, hidden_dim, num_heads)
-        self.links = LinkPredictor(hidden_dim)
-
-    @classmethod
-    def small(cls, **changes: Any) -> Self:
-        """An encoder that trains a fold in minutes on two cores."""
-        return cls(**{**SMALL, **changes})
-
-    def fit_inputs(self, nodes: Tensor) -> None:
-        """Learn the node features' mean and deviation from notes of training, shape (N, node_features)."""
-        self.inputs.fit(nodes)
+        super().make_edges(node_features)
 
     def forward(
         self,
@@ -138,7 +92,7 @@ class GNNSymbolicEncoder(SymbolicEncoder):
         self, x: Tensor, edge_index: Tensor, batch: Tensor | None = None, edge_type: Tensor | None = None
     ) -> Tensor:
         """Graphs to vectors, shape (B, H); arguments as of `forward`."""
-        return pool_graphs(self.pool, self.encode_notes(x, edge_index, edge_type), batch)
+        return self.pooled(self.encode_notes(x, edge_index, edge_type), batch)
 
     def encode_notes(self, x: Tensor, edge_index: Tensor, edge_type: Tensor | None = None) -> Tensor:
         """A vector for each note, shape (N, hidden_dim)."""
@@ -148,10 +102,7 @@ class GNNSymbolicEncoder(SymbolicEncoder):
         both = torch.cat([edge_index, edge_index.flip(0)], dim=1)
         types = torch.cat([edge_type, edge_type + UNTYPED + 1])
         edge_attr = self.edge_types(types) + self.edge_steps(known[both[1]] - known[both[0]])
-        nodes = self.notes(known)
-        for block in self.blocks:
-            nodes = block(nodes, both, edge_attr)
-        return torch.as_tensor(self.norm(nodes))
+        return self.through_blocks(known, both, edge_attr)
 
     def pretrain_loss(self, batch: Batch) -> Tensor:
         """Cross entropy of joined and not joined pairs of notes."""
@@ -160,13 +111,6 @@ class GNNSymbolicEncoder(SymbolicEncoder):
         shown = not_asked(edges, positive, len(batch["x"]))
         nodes = self.encode_notes(batch["x"], edges[:, shown], None if edge_type is None else edge_type[shown])
         return self.links.loss(nodes, positive, batch["neg_edges"])
-
-
-def pool_graphs(pool: StatisticsPool, nodes: Tensor, batch: Tensor | None) -> Tensor:
-    """Notes (N, width) to one vector a graph, shape (B, H); `batch` (N,) says which graph, None all of one."""
-    if batch is None:
-        batch = torch.zeros(len(nodes), dtype=torch.long, device=nodes.device)
-    return torch.as_tensor(pool(nodes, batch, int(batch.max()) + 1))
 
 
 def graph_fields(graphs: Sequence[Data], suffix: str = "") -> dict[str, Tensor]:
@@ -181,7 +125,3 @@ def graph_fields(graphs: Sequence[Data], suffix: str = "") -> dict[str, Tensor]:
         "edge_type": joined.edge_type,
     }
     return {f"{name}{suffix}": value for name, value in fields.items()}
-
-
-def _note_layers(node_features: int, width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(node_features, width), nn.GELU(), nn.Linear(width, width))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from crescendai_assets.models.symbolic_layers import Standardise
+from crescendai_assets.models.heads import Standardise, start_at_mean
 
 
 class ScoreHead(nn.Module):
@@ -40,6 +40,7 @@ class ScoreHead(nn.Module):
         self.conditions = Standardise(conditions_dim) if conditions_dim else None
         self.from_conditions = _two_layers(conditions_dim, hidden_dim, dropout) if conditions_dim else None
         self.from_score = _two_layers(3 * hidden_dim, hidden_dim, dropout) if use_score else None
+        self.without_score = nn.Parameter(torch.zeros(hidden_dim)) if use_score else None
         self.norm = nn.LayerNorm(hidden_dim)
         self.out = _two_layers(hidden_dim, num_labels, dropout, inside=hidden_dim)
 
@@ -51,21 +52,24 @@ class ScoreHead(nn.Module):
 
     def start_at(self, labels: Tensor) -> None:
         """Begin from the mean rating: set the last bias to it. `labels` (N, D), of training only; NaN is left out."""
-        mean = torch.as_tensor(labels, dtype=torch.float32).nanmean(0).nan_to_num(0.5).clamp(0.01, 0.99)
         last = self.out[-1]
         assert isinstance(last, nn.Linear)
-        with torch.no_grad():
-            last.bias.copy_(mean.logit())
+        start_at_mean(last, labels)
 
     def forward(
-        self, z: Tensor, conditions: Tensor | None = None, z_score: Tensor | None = None
+        self,
+        z: Tensor,
+        conditions: Tensor | None = None,
+        z_score: Tensor | None = None,
+        has_score: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Join and score.
 
         Args:
             z: The performance, shape (B, H).
             conditions: Shape (B, K), NaN where unknown; None is all unknown.
-            z_score: The score of the same bars, shape (B, H); without it none is used.
+            z_score: The score of the same bars, shape (B, H); None where no row has one.
+            has_score: Which rows have one, shape (B,); None for all. The others get a learnt vector in its place.
 
         Returns:
             `z_symbolic` (B, H) and logits (B, D).
@@ -79,10 +83,14 @@ class ScoreHead(nn.Module):
             joined = joined + self.from_conditions(self.conditions(known))
         elif conditions is not None:
             raise ValueError("the model takes no conditions; make it with conditions_dim")
-        if z_score is not None:
-            if self.from_score is None:
-                raise ValueError("the model takes no score; make it with use_score=True")
-            joined = joined + self.from_score(torch.cat([z, z_score, z - z_score], dim=1))
+        if self.from_score is not None and self.without_score is not None:
+            told = self.without_score.expand_as(z)
+            if z_score is not None:
+                heard = self.from_score(torch.cat([z, z_score, z - z_score], dim=1))
+                told = heard if has_score is None else torch.where(has_score[:, None], heard, told)
+            joined = joined + told
+        elif z_score is not None:
+            raise ValueError("the model takes no score; make it with use_score=True")
         joined = self.norm(joined)
         return joined, self.out(joined)
 

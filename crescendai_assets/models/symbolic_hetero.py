@@ -1,5 +1,7 @@
 """S2 with weights of its own for each type of edge and direction; `symbolic_graph` has the form with one set for all.
 
+What both share is in `symbolic_notes`.
+
 Hu et al., Heterogeneous graph transformer, arXiv 2003.01332, in spirit: the attention of each relation is
 torch-geometric's `TransformerConv`, what a note hears along all relations is summed.
 """
@@ -9,17 +11,15 @@ torch-geometric's `TransformerConv`, what a note hears along all relations is su
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import TransformerConv
 
-from crescendai_assets.models.symbolic_base import Options, Stage, SymbolicEncoder, refuse_missing
-from crescendai_assets.models.symbolic_graph import SMALL, pool_graphs
-from crescendai_assets.models.symbolic_layers import Standardise, StatisticsPool
-from crescendai_assets.models.symbolic_links import LinkPredictor, not_asked
-from crescendai_assets.models.symbolic_rating import Batch
+from crescendai_assets.models.objective_parts import Batch
+from crescendai_assets.models.symbolic_base import refuse_missing
+from crescendai_assets.models.symbolic_links import not_asked
+from crescendai_assets.models.symbolic_notes import NoteBlock, NoteEncoder, attention_along
 from crescendai_assets.symbolic.edges import EDGE_TYPES
 
 if TYPE_CHECKING:
@@ -34,77 +34,36 @@ Edges: TypeAlias = Mapping[Any, Tensor]
 _STEP_DIM = 16
 
 
-class HeteroBlock(nn.Module):
-    """As `symbolic_graph.GraphBlock`, with attention by type of edge and direction."""
+class HeteroBlock(NoteBlock):
+    """Edges are relations by name, each with its edges (2, E) and what they know (E, 16)."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        """Size it; `heads` divide `width`."""
-        super().__init__()
-        self.before_attention = nn.LayerNorm(width)
-        self.attention = nn.ModuleDict(
-            {
-                f"{name}{way}": TransformerConv(
-                    width, width // heads, heads=heads, edge_dim=_STEP_DIM, dropout=dropout, root_weight=False
-                )
-                for name in EDGE_TYPES
-                for way in ("", "_back")
-            }
-        )
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
-        self.dropout = nn.Dropout(dropout)
+    def make_attention(self, width: int, heads: int, dropout: float) -> nn.Module:
+        """One for each type of edge and direction."""
+        names = [f"{name}{way}" for name in EDGE_TYPES for way in ("", "_back")]
+        return nn.ModuleDict({name: attention_along(_STEP_DIM, width, heads, dropout) for name in names})
 
-    def forward(self, nodes: Tensor, relations: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
-        """Notes (N, width) along relations, each with its edges (2, E) and what they know (E, 16)."""
-        ready = self.before_attention(nodes)
+    def hear(self, nodes: Tensor, *edges: Any) -> Tensor:
+        """What notes (N, width) hear along all relations."""
+        assert isinstance(self.attention, nn.ModuleDict)
         heard = torch.zeros_like(nodes)
-        for name, (edges, steps) in relations.items():
-            heard = heard + self.attention[name](ready, edges, steps)
-        nodes = nodes + self.dropout(heard)
-        return torch.as_tensor(nodes + self.dropout(self.feed_forward(nodes)))
+        for name, relation in edges[0].items():
+            heard = heard + self.attention[name](nodes, *relation)
+        return heard
 
 
-class HeteroGNNSymbolicEncoder(SymbolicEncoder):
+class HeteroGNNSymbolicEncoder(NoteEncoder):
     """S2, heterogeneous. Batches of pretraining: `x_dict`, `edge_index_dict`, `batch`, `pos_edges`, `neg_edges`.
 
     Pairs that are asked about are (2, E), or a mapping of types of edge to these; then each type is asked by itself.
     Edges that are asked about are hidden from the encoder. In finetuning the fields are `x_dict`, `edge_index_dict` and
-    `batch`, see `SymbolicEncoder`.
+    `batch`, see `SymbolicEncoder`; arguments are those of `NoteEncoder`.
     """
 
     fields: ClassVar[Mapping[str, str]] = {"x_dict": "x_dict", "edge_index_dict": "edge_index_dict", "batch": "batch"}
 
-    def __init__(
-        self,
-        node_features: int = 6,
-        hidden_dim: int = 512,
-        num_layers: int = 4,
-        num_labels: int = 19,
-        stage: Stage = "pretrain",
-        num_heads: int = 8,
-        **options: Unpack[Options],
-    ) -> None:
-        """Size it; arguments as of `GNNSymbolicEncoder`."""
-        super().__init__(hidden_dim, num_labels, stage, **options)
-        self.save_hyperparameters()
-        self.inputs = Standardise(node_features)
-        self.notes = nn.Sequential(nn.Linear(node_features, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, hidden_dim))
-        self.edge_steps = nn.Linear(node_features, _STEP_DIM)
-        dropout = self.options["dropout"]
-        self.blocks = nn.ModuleList([HeteroBlock(hidden_dim, num_heads, dropout) for _ in range(num_layers)])
-        self.norm = nn.LayerNorm(hidden_dim)
-        self.pool = StatisticsPool(hidden_dim, hidden_dim, num_heads)
-        self.links = LinkPredictor(hidden_dim, relations=len(EDGE_TYPES) + 1)  # the last is any type
-
-    @classmethod
-    def small(cls, **changes: Any) -> Self:
-        """An encoder that trains a fold in minutes on two cores."""
-        return cls(**{**SMALL, **changes})
-
-    def fit_inputs(self, nodes: Tensor) -> None:
-        """Learn the node features' mean and deviation from notes of training, shape (N, node_features)."""
-        self.inputs.fit(nodes)
+    block = HeteroBlock
+    edge_dim = _STEP_DIM
+    relations = len(EDGE_TYPES) + 1  # the last is any type
 
     def forward(
         self,
@@ -136,7 +95,7 @@ class HeteroGNNSymbolicEncoder(SymbolicEncoder):
     ) -> Tensor:
         """Graphs to vectors, shape (B, H); arguments as of `forward`."""
         nodes = self.encode_notes(x_dict, edge_index_dict)
-        return pool_graphs(self.pool, nodes, None if batch is None else _of_notes(batch))
+        return self.pooled(nodes, None if batch is None else _of_notes(batch))
 
     def encode_notes(self, x_dict: Mapping[str, Tensor] | Tensor, edge_index_dict: Edges) -> Tensor:
         """A vector for each note, shape (N, hidden_dim)."""
@@ -146,10 +105,7 @@ class HeteroGNNSymbolicEncoder(SymbolicEncoder):
             steps = self.edge_steps(known[edges[1]] - known[edges[0]])
             back = self.edge_steps(known[edges[0]] - known[edges[1]])
             relations |= {name: (edges, steps), f"{name}_back": (edges.flip(0), back)}
-        nodes = self.notes(known)
-        for block in self.blocks:
-            nodes = block(nodes, relations)
-        return torch.as_tensor(self.norm(nodes))
+        return self.through_blocks(known, relations)
 
     def pretrain_loss(self, batch: Batch) -> Tensor:
         """Cross entropy of joined and not joined pairs of notes, averaged over the types asked about."""

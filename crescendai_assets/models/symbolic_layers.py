@@ -1,4 +1,4 @@
-"""Layers that the symbolic encoders share: scaling of inputs, attention blocks with rotary positions, pooling by item.
+"""Layers that the symbolic encoders share: attention blocks with rotary positions, pooling by item.
 
 None of them looks across items of a batch, so that neither padding nor company changes what an item becomes. Heads and
 losses are in `symbolic_head`.
@@ -21,56 +21,6 @@ Rotation: TypeAlias = tuple[Tensor, Tensor]
 """Cosines and sines by position, each of shape (T, head size / 2)."""
 
 _ROTARY_BASE = 10_000.0
-
-
-class Standardise(nn.Module):
-    """Columns to mean 0 and standard deviation 1, by numbers learnt once by `fit` and stored with the weights.
-
-    Before `fit` nothing is changed. NaN is unknown and becomes 0, the mean.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, size: int, clip: float = 4.0) -> None:
-        """Columns are not moved yet.
-
-        Args:
-            size: Number of columns K.
-            clip: Standardised values are cut here.
-        """
-        super().__init__()
-        self.clip = clip
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("scale", torch.ones(size))
-
-    def fit(self, values: Tensor) -> None:
-        """Learn mean and deviation.
-
-        Args:
-            values: Rows of training only, shape (N, K); NaN is left out, a column that does not vary is only moved.
-
-        Raises:
-            ValueError: The shape is another, or a number is infinite.
-        """
-        values = torch.as_tensor(values, dtype=torch.float64, device=self.mean.device)
-        if values.ndim != 2 or values.shape[1] != len(self.mean) or not len(values):
-            raise ValueError(f"values have the shape {tuple(values.shape)}; (N, {len(self.mean)}) is wanted, N > 0")
-        if torch.isinf(values).any():
-            raise ValueError("values hold infinite numbers; leave NaN where something is unknown")
-        known = ~values.isnan()
-        count = known.sum(0).clamp(min=1)
-        mean = values.nan_to_num().sum(0) / count
-        scale = ((values - mean).nan_to_num().square().sum(0) / count).sqrt()
-        varies = scale > 1e-6 * mean.abs().clamp(min=1e-3)
-        self.mean.copy_(mean)
-        self.scale.copy_(torch.where(varies, scale, torch.ones_like(scale)))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Standardise values of shape (..., K)."""
-        moved = (values.to(self.mean.dtype) - self.mean) / self.scale
-        fitted = torch.nan_to_num(moved, nan=0.0)
-        return fitted.clamp(-self.clip, self.clip)
 
 
 class AttentionBlock(nn.Module):

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crescendai_assets.models.objective_parts import Batch
 from crescendai_assets.models.symbolic_base import Options, Stage, SymbolicEncoder, refuse_missing
 from crescendai_assets.models.symbolic_layers import AttentionStack, StatisticsPool, pool_sequence
-from crescendai_assets.models.symbolic_rating import Batch
-
-SMALL: Mapping[str, Any] = {"d_model": 128, "nhead": 4, "num_layers": 2, "hidden_dim": 128, "max_seq_len": 1024}
-"""Sizes that train a fold in minutes on two cores."""
 
 NOT_MASKED = -100
 """Label of a token that is not to be guessed."""
@@ -33,6 +30,13 @@ class TransformerSymbolicEncoder(SymbolicEncoder):
     """
 
     fields: ClassVar[Mapping[str, str]] = {"input_ids": "input_ids", "mask": "attention_mask"}
+    small_sizes: ClassVar[Mapping[str, Any]] = {
+        "d_model": 128,
+        "nhead": 4,
+        "num_layers": 2,
+        "hidden_dim": 128,
+        "max_seq_len": 1024,
+    }
 
     def __init__(
         self,
@@ -68,11 +72,6 @@ class TransformerSymbolicEncoder(SymbolicEncoder):
         self.pool = StatisticsPool(d_model, hidden_dim, nhead)
         self.guess = nn.Sequential(nn.Linear(d_model, d_model), nn.GELU(), nn.LayerNorm(d_model))
         self.guess_bias = nn.Parameter(torch.zeros(vocab_size))
-
-    @classmethod
-    def small(cls, vocab_size: int, **changes: Any) -> Self:
-        """An encoder that trains a fold in minutes on two cores."""
-        return cls(vocab_size, **{**SMALL, **changes})
 
     def forward(
         self,

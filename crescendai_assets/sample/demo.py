@@ -32,6 +32,8 @@ _FOLDS = ("passage-s0f0", "passage-s0f1", "passage-s0f2", "passage-s0f3")
 
 _TRAINING = {"epochs": 3, "patience": 3}
 """Enough to show that models learn; what they reach means nothing here."""
+_DEGRADED = 6  # clips, each by 13 effects: two passages, some ten seconds
+_LEVELS = {"K265": 6, "WoO83": 4, "D780": 5}  # of the sample's works, to show the column
 _LOOSE = "loose"  # name of the source that is a folder of MIDI without a table
 
 
@@ -56,6 +58,8 @@ def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         "CRESCENDAI_MIDI_FOLDERS": f"{_LOOSE}={write_loose_midi(root / _LOOSE).root}",
         "CRESCENDAI_MUQ_CHECKPOINT": str(encoder),
         "CRESCENDAI_DEVICE": "cpu",
+        "CRESCENDAI_DIFFICULTY": str(_write_levels(root / "levels.csv")),
+        "CRESCENDAI_ROBUSTNESS_SEGMENTS": str(_DEGRADED),
     }
     settings = Path(_INSTANCE_SETTINGS)
     if settings.is_file():
@@ -71,6 +75,12 @@ def prepare(root: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         "checkpoints": _FOLDS,
     }
     return environment, keys
+
+
+def _write_levels(path: Path) -> Path:
+    """How hard the sample's works are, as a user gives it."""
+    path.write_text("work,level\n" + "".join(f"{work},{level}\n" for work, level in _LEVELS.items()))
+    return path
 
 
 def run(root: Path) -> int:
@@ -107,7 +117,7 @@ def _materialize_all(keys: Mapping[str, tuple[str, ...]]) -> list[tuple[Done, fl
         for number, (asset, key) in enumerate(plan, start=1):
             started = time.monotonic()
             print(f"[{number:2}/{len(plan)}] {asset} {key or ''}".rstrip(), flush=True)
-            config = _TRAINING if asset.startswith("checkpoints/") else None
+            config = _TRAINING if asset.startswith(("checkpoints/", "pretrained/")) else None
             (one,) = materialize(defs, instance, [asset], key, config=config, say=_say)
             done.append((one, time.monotonic() - started))
             if asset == "percepiano/folds":
@@ -151,7 +161,8 @@ def _print_comparisons(folder: Path) -> None:
 
     console = Console(width=max(150, shutil.get_terminal_size().columns))
     for report in sorted(folder.glob("*.md")):
-        _, found, rest = report.read_text(encoding="utf-8").partition("### All\n")
+        title = "\n## passage\n" if report.stem == "robustness" else "### All\n"
+        _, found, rest = report.read_text(encoding="utf-8").partition(title)
         if found:
             console.print(Markdown(f"**{report.stem.replace('_', ' ')}** ({report})\n\n{rest.partition('###')[0]}"))
 
@@ -167,7 +178,7 @@ def _report(done: list[tuple[Done, float]]) -> int:
     ]
     for fault in faults:
         print(f"FAILED  {fault}")
-    counts = ("succeeded", "sent", "newly_trained")
+    counts = ("succeeded", "sent", "newly_trained", "newly_embedded", "newly_scored")
     made = sum(int(one.metadata.get(name, 0)) for one, _ in done for name in counts)
     again = sum(one.metadata.get("failed", 0) for one, _ in done)
     if not faults and not made:

@@ -41,6 +41,8 @@ class AsapPerformance:
         note_alignment: (n)ASAP's alignment with the MusicXML, None where the file is absent.
         maestro_midi: The same performance in MAESTRO, as its catalogue has it, None where it is not in it.
         audio: Recording of the performance, None where the file is absent.
+        annotations: Its beats, None where the file is absent.
+        score_annotations: The beats of the score's MIDI file, None where the file is absent.
     """
 
     performance_id: str
@@ -53,6 +55,8 @@ class AsapPerformance:
     note_alignment: Path | None = None
     maestro_midi: str | None = None
     audio: Path | None = None
+    annotations: Path | None = None
+    score_annotations: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,8 @@ def _performance(folder: Path, row: Mapping[str, str | None], where: str) -> Asa
         note_alignment=alignment,
         maestro_midi=(row.get("maestro_midi_performance") or "").removeprefix(_MAESTRO) or None,
         audio=_file(folder, row, "audio_performance", where),
+        annotations=_file(folder, row, "performance_annotations", where),
+        score_annotations=_file(folder, row, "midi_score_annotations", where),
     )
 
 

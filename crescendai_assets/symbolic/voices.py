@@ -14,8 +14,8 @@ from crescendai_assets.symbolic.performance import Ints, Performance
 if TYPE_CHECKING:
     from crescendai_assets.symbolic.score_xml import ScoreNotes
 
-VERSION = 1
-"""Raise it when an estimate may come out otherwise."""
+VERSION = 2
+"""Raise it when voices may come out otherwise, estimated or of an aligned score: it is part of graphs' fingerprints."""
 
 NEW_VOICE_SEMITONES = 20.0
 """Leap from which a note begins a voice of its own rather than going on with one that is free."""
@@ -69,8 +69,9 @@ def score_voices(
 ) -> Ints:
     """The score's voices, for the notes of a performance.
 
-    A note without a partner in the score (a slip, an ornament) gets 0; with an estimate, the voice that most matched
-    notes of its estimated voice have in the score.
+    A note without a partner in the score (a slip, an ornament), or whose partner has no voice there, gets 0. With an
+    estimate it gets the voice that most notes of its estimated voice have in the score; where none of those has one,
+    the estimated voice is one of its own, numbered on from the score's.
 
     Args:
         performance: N notes.
@@ -90,10 +91,12 @@ def score_voices(
     if estimate is None:
         return voices
     estimate = np.asarray(estimate, np.int64)
-    for one in np.unique(estimate[alignment.insertions]):
-        known = voices[played[estimate[played] == one]]
-        if len(known):
-            voices[alignment.insertions[estimate[alignment.insertions] == one]] = np.bincount(known).argmax()
+    lacking, known, last = voices == 0, voices.copy(), int(written.max(initial=0))
+    for one in np.unique(estimate[lacking]):
+        of_it = known[(estimate == one) & ~lacking]
+        if not len(of_it):
+            last += 1
+        voices[(estimate == one) & lacking] = np.bincount(of_it).argmax() if len(of_it) else last
     return voices
 
 

@@ -4,7 +4,11 @@
     weights.pt      what was trained (adapters and heads, not a backbone); `model.npz` of a model of arrays
     scores.jsonl    what it says of the rows held out
     curves.png      losses by epoch
+    wandb.json      id of its run at Weights & Biases, where that is the logger
     resume/         of a training under way: the last epoch's state, and what it is of
+
+Of pretraining `checkpoints/pretrained/<model>/seed<k>/` holds the same without scores, and `learnt_from.jsonl`: which
+recordings (`pretrained`).
 
 How it is trained is in `fit`.
 """
@@ -12,7 +16,7 @@ How it is trained is in `fit`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -70,9 +74,19 @@ class CheckpointFiles:
         return self.folder / "scores.jsonl"
 
     @property
+    def learnt_from(self) -> Path:
+        """Recordings that pretraining saw."""
+        return self.folder / "learnt_from.jsonl"
+
+    @property
     def curves(self) -> Path:
         """Picture of the losses."""
         return self.folder / "curves.png"
+
+    @property
+    def wandb(self) -> Path:
+        """Id of its run at Weights & Biases."""
+        return self.folder / "wandb.json"
 
     @property
     def resume(self) -> Path:
@@ -130,8 +144,9 @@ class FitReport:
         parameters: Numbers that were trained.
         rows: How many were learnt from, chosen by, held out, left out.
         figures: On the rows held out: `r2`, `pair_accuracy`.
-        history: A row an epoch: losses and figures.
+        history: A row an epoch: losses, figures, seconds, and the share of its training that was waiting for batches.
         scores_digest: Of `scores.jsonl`.
+        versions: As `versions.made_by`; empty where a checkpoint is older than this field.
         fresh: Whether this call trained it; not written.
     """
 
@@ -157,12 +172,20 @@ class FitReport:
     figures: Mapping[str, float]
     history: tuple[Mapping[str, float], ...]
     scores_digest: str
+    versions: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = field(default=True, compare=False)
 
     @property
     def partition(self) -> str:
         """As the assets' partition is called."""
         return partition_key(self.protocol, self.fold)
+
+
+def waiting_facts(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """`waiting`: share of training's time that was waiting for batches, over all epochs; of arrays there is none."""
+    told = [row for row in history if "waiting" in row]
+    seconds = sum(row["seconds"] for row in told)
+    return {"waiting": round(sum(row["waiting"] * row["seconds"] for row in told) / seconds, 4)} if seconds > 0 else {}
 
 
 def partition_key(protocol: str, fold: str) -> str:

@@ -64,11 +64,11 @@ def plan_pack(tier: Tier, product: Product, roles: Mapping[str, str]) -> Planned
     content: dict[str, str] = {}
     of = product.fingerprints()
     for partition in tier.partitions(product.name):
-        files = {row["recording_id"]: row["sha256"] for row in read_rows(partition.stage(NAME).table)}
+        files = {row["recording_id"]: row for row in read_rows(partition.stage(NAME).table)}
         for row in read_rows(partition.stage(product.name).table):
-            sha256 = files.get(row["recording_id"])
+            file = files.get(row["recording_id"]) if row["recording_id"] in roles else None
             # roles are of the file as it is now: what was made of another, or in another way, may be anything
-            if sha256 and row["recording_id"] in roles and row["fingerprint"] == of(sha256):
+            if file and row["fingerprint"] == of(file["sha256"]) and _voiced(row, file):
                 shards[partition.key, row["shard"]].append(row["recording_id"])
                 content[row["recording_id"]] = row["content"]
     in_order = {place: shards[place] for place in sorted(shards)}
@@ -76,6 +76,11 @@ def plan_pack(tier: Tier, product: Product, roles: Mapping[str, str]) -> Planned
     rows = [{"recording_id": i, "place": place, "role": roles[i], "content": content[i]} for place, i in enumerate(ids)]
     rows.sort(key=lambda row: str(row["recording_id"]))
     return PlannedPack(product, rows, in_order, len(roles) - len(ids))
+
+
+def _voiced(row: Row, file: Row) -> bool:
+    """Whether a graph has its voices from the aligned score as that is now; other products have none."""
+    return "voices" not in row or row.get("voices_of") == file.get("aligned_score")
 
 
 def compiled_path(tier: Tier, product: Product) -> Path:

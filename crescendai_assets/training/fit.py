@@ -17,6 +17,7 @@ from crescendai_assets.labels.protocols import LEAKY, Fold
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.stage import Progress, silent
 from crescendai_assets.lake.tables import Row
+from crescendai_assets.training.batches import PassageBatches, in_order
 from crescendai_assets.training.checkpoints import (
     SCORES,
     FitReport,
@@ -25,6 +26,8 @@ from crescendai_assets.training.checkpoints import (
     write_report,
 )
 from crescendai_assets.training.curves_picture import curves_picture
+from crescendai_assets.training.logs import refuse_missing_logger
+from crescendai_assets.training.pretrained import begin_from
 from crescendai_assets.training.registry import (
     Dims,
     make_inputs,
@@ -34,7 +37,8 @@ from crescendai_assets.training.settings import FitSettings, Hardware, hardware
 from crescendai_assets.training.t1_data import T1Data, load_rows, load_t1
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets.training.task import Task, is_current, plan_fit
-from crescendai_assets.training.trained import as_batches, fused_inputs, predicted, vectors_of
+from crescendai_assets.training.trained import as_batches, fused_inputs, predicted, score_vectors_of, vectors_of
+from crescendai_assets.training.versions import made_by
 
 if TYPE_CHECKING:
     from crescendai_assets.training.loop import Trained
@@ -67,11 +71,14 @@ def fit_fold(
             progress(f"{settings.model} of {done.partition}: trained already, nothing to do")
             return done
         machine = Hardware("cpu", "64 bits", "CPU") if task.spec.of_arrays else hardware(settings)
+        refuse_missing_logger(settings)
         task.files.report.unlink(missing_ok=True)  # from here on it is not what its report says
         data = load_rows(place, task.plan) if task.parts else load_t1(place, task.plan)
         sides = task.sides()
         counts = {side: len(keys) for side, keys in sides.items()} | {"left_out": len(task.plan.left_out)}
         progress(f"{settings.model} of {fold.protocol}-{fold.name} on {machine.name}: {counts}")
+        if task.start.said:
+            progress(task.start.said)
         fitted = (
             _fit_arrays(task, data, sides)
             if task.spec.of_arrays
@@ -117,17 +124,21 @@ def _fit_module(
 ) -> _Fitted:
     from crescendai_assets.models.lora import count_trainable_params
     from crescendai_assets.training.keeper import write_weights
-    from crescendai_assets.training.loop import Rows, train
+    from crescendai_assets.training.loop import Course, train
 
-    batches, dims = _batches(task, data)
+    batches, dims = _batches(task, data, progress)
     place = {key: row for row, key in enumerate(task.plan.keys)}
     places = {side: [place[key] for key in keys] for side, keys in sides.items()}
-    rows = Rows(places["train"], places["inner"], [row["passage"] for row in data.rows], task.plan.keys)
+    passages = [data.rows[row]["passage"] for row in places["train"]]
+
+    def course(batch_size: int) -> Course:
+        order = PassageBatches(places["train"], passages, batch_size, task.settings.seed)
+        return Course(batches, order, batches, in_order(places["inner"], batch_size), task.plan.keys.__getitem__)
+
     build = _builder(task, batches, dims, places["train"])
     trained: Trained = train(
         build,
-        batches,
-        rows,
+        course,
         task.settings,
         machine,
         task.files,
@@ -150,11 +161,16 @@ def _fit_module(
     )
 
 
-def _batches(task: Task, data: T1Data) -> tuple[Any, Dims]:
+def _batches(task: Task, data: T1Data, progress: Progress) -> tuple[Any, Dims]:
     if not task.parts:
-        return as_batches(data, make_inputs(data, task.settings))
-    vectors = [vectors_of(part.files, part.place, part.plan, part.settings, task.plan.keys) for part in task.parts]
-    return as_batches(data, fused_inputs(*vectors), audio=vectors[0].shape[1], symbolic=vectors[1].shape[1])
+        return as_batches(data, make_inputs(data, task.settings, progress))
+    audio, symbolic = task.parts
+    heard = vectors_of(audio.files, audio.place, audio.plan, audio.settings, task.plan.keys)
+    read = vectors_of(symbolic.files, symbolic.place, symbolic.plan, symbolic.settings, task.plan.keys)
+    scores = None
+    if task.plan.score:
+        scores = score_vectors_of(symbolic.files, symbolic.place, symbolic.plan, symbolic.settings, task.plan)
+    return as_batches(data, fused_inputs(heard, read, scores), audio=heard.shape[1], symbolic=read.shape[1])
 
 
 def _builder(task: Task, batches: Any, dims: Dims, train: Sequence[int]) -> Callable[[], Any]:
@@ -164,6 +180,7 @@ def _builder(task: Task, batches: Any, dims: Dims, train: Sequence[int]) -> Call
         seed_everything(task.settings.seed, workers=True, verbose=False)
         model = task.spec.make(task.settings, dims)
         prepare(model, batches.inputs, batches.labels, batches.conditions, train)
+        begin_from(model, task.start, task.settings.model)  # on the scale that it learnt on, not on the fold's
         return model
 
     return build
@@ -198,6 +215,7 @@ def _report(
         figures=_figures(task, data, val, fitted.scores),
         history=fitted.history,
         scores_digest=SCORES.digest(rows),
+        versions=made_by(task.settings),
     )
     write_report(task.files, report)
     return replace(report, fresh=True)
@@ -205,8 +223,9 @@ def _report(
 
 def _notes(task: Task) -> list[str]:
     """What must be said of what the model was given."""
-    notes = [task.spec.note] if task.spec.note else []
-    if task.plan.hand and (without := len(task.plan.rows) - len(task.plan.scores)):
+    notes = [task.spec.note] if task.spec.note and not task.start.digest else []
+    notes += [task.start.said] if task.start.said else []
+    if (task.plan.hand or task.plan.score) and (without := len(task.plan.rows) - len(task.plan.scores)):
         notes.append(f"{without} of {len(task.plan.rows)} clips have no score: differences from it are unknown")
     return notes
 
@@ -215,7 +234,7 @@ def _figures(task: Task, data: T1Data, val: Sequence[str], scores: Any) -> dict[
     """R² and pairs within passages of the rows held out, as a validation epoch is told by."""
     import torch
 
-    from crescendai_assets.models.audio_figures import ValidationFigures
+    from crescendai_assets.models.figures import ValidationFigures
     from crescendai_assets.models.losses import AMBIGUOUS
 
     place = {key: row for row, key in enumerate(task.plan.keys)}

@@ -24,7 +24,8 @@ from crescendai_assets.lake.files import temporary_name, write_atomic
 from crescendai_assets.lake.stage import Progress
 from crescendai_assets.models.lora import trainable_state
 from crescendai_assets.training.checkpoints import CheckpointFiles
-from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.settings import RunSettings
+from crescendai_assets.training.waiting import Waiting
 
 LOOKED_AT = 16
 """Losses that are looked at together: each look waits for the device."""
@@ -32,21 +33,25 @@ LOOKED_AT = 16
 CHOSEN_BY = "val_loss"
 """On the part of training that is set aside; the lower the better."""
 
-_KEPT = ("train_loss", "val_loss", "val_r2", "val_pair_accuracy")
+_KEPT = ("train_loss", "val_loss", "val_r2", "val_pair_accuracy", "val_contrastive", "val_invariance")
 
 
 class Keeper(pl.Callback):  # type: ignore[misc]  # Lightning says nothing to a type checker
     """Keeps the best epoch and the last one, and stops a training that no longer gets better."""
 
     def __init__(
-        self, files: CheckpointFiles, settings: FitSettings, who: Callable[[int, int], list[str]], progress: Progress
+        self,
+        files: CheckpointFiles,
+        settings: RunSettings,
+        who: Callable[[int, int], list[str]],
+        progress: Progress,
     ) -> None:
         """Take what it works on.
 
         Args:
             files: Where to keep it.
             settings: Of the training.
-            who: Epoch and batch -> segments in it.
+            who: Epoch and batch -> what is in it, such as segments.
             progress: Gets a line an epoch.
         """
         self.files, self.settings, self.who, self.progress = files, settings, who, progress
@@ -105,6 +110,8 @@ class Keeper(pl.Callback):  # type: ignore[misc]  # Lightning says nothing to a 
                 f"{self.settings.model}: the loss on the part set aside is {chosen} after epoch "
                 f"{trainer.current_epoch}; {_CURE}"
             )
+        if isinstance(trainer.profiler, Waiting):
+            found["waiting"] = trainer.profiler.share()
         self.history.append({"epoch": trainer.current_epoch, **found, "seconds": time.monotonic() - self._started})
         if chosen < self.best:
             self.best, self.best_epoch = chosen, trainer.current_epoch
@@ -130,12 +137,12 @@ class Keeper(pl.Callback):  # type: ignore[misc]  # Lightning says nothing to a 
 
     def _said(self) -> str:
         row = self.history[-1]
-        figures = {"R2": row.get("val_r2"), "pairs": row.get("val_pair_accuracy")}
-        told = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if value is not None)
+        figures = {"R2": "val_r2", "pairs": "val_pair_accuracy"}
+        told = ", ".join(f"{name} {row[figure]:.3f}" for name, figure in figures.items() if figure in row)
         best = "best so far" if self.best_epoch == row["epoch"] else f"best was epoch {self.best_epoch}"
         return (
             f"epoch {int(row['epoch'])} of at most {self.settings.epochs}: loss {row.get('train_loss', math.nan):.4f}, "
-            f"set aside {row['val_loss']:.4f} ({told}), {row['seconds']:.1f} s, {best}"
+            f"set aside {row['val_loss']:.4f}{f' ({told})' if told else ''}, {row['seconds']:.1f} s, {best}"
         )
 
 

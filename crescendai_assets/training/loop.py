@@ -1,6 +1,7 @@
 """One training run of a module: loaders, Lightning's trainer, and what to do when memory runs out.
 
-Which rows, and what becomes of the result, is `fit`'s; what is kept in between is `keeper`'s.
+What is learnt from, and what becomes of the result, is `fit`'s and `pretrain`'s to say; what is kept in between is
+`keeper`'s.
 """
 
 # ruff: noqa: TID253 - the trainer is Lightning's; nothing that definitions reach imports this
@@ -14,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import torch
@@ -22,32 +23,46 @@ import torch
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.stage import Progress
-from crescendai_assets.training.batches import PassageBatches, in_order
+from crescendai_assets.training.ahead import AheadLoader
 from crescendai_assets.training.checkpoints import CheckpointFiles
-from crescendai_assets.training.keeper import Keeper
-from crescendai_assets.training.settings import FitSettings, Hardware
-from crescendai_assets.training.t1_inputs import T1Batches
+from crescendai_assets.training.keeper import CHOSEN_BY, Keeper
+from crescendai_assets.training.logs import logger_of
+from crescendai_assets.training.settings import Hardware, RunSettings
+from crescendai_assets.training.waiting import Waiting
 
 GRADIENT_NORM = 1.0
 WORKERS = 4
-"""Processes that make batches beside a GPU; a CPU has its hands full."""
+"""Processes that make batches beside a GPU; where there is none, a thread does."""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Which rows a training has.
+class Order(Protocol):
+    """Batches of one epoch after another, each a list of places; the same for the same epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch comes next."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[Any]]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What an epoch goes through, in batches of one size.
 
     Attributes:
-        train: Places to learn from.
-        inner: Places that the epoch is chosen by.
-        passages: Of each row.
-        segments: Of each row.
+        learnt: Indexed by a list of places, it gives the batch of these.
+        order: Of the places to learn from.
+        chosen: The same as `learnt`, of what epochs are chosen by.
+        turns: Its lists of places, the same in every epoch.
+        name: A place of `learnt` -> what it is called, for people.
     """
 
-    train: Sequence[int]
-    inner: Sequence[int]
-    passages: Sequence[str]
-    segments: Sequence[str]
+    learnt: Any
+    order: Order
+    chosen: Any
+    turns: Sequence[list[Any]]
+    name: Callable[[Any], str]
 
 
 @dataclass(frozen=True)
@@ -80,9 +95,8 @@ class _Begun:
 
 def train(
     build: Callable[[], Any],
-    data: T1Batches,
-    rows: Rows,
-    settings: FitSettings,
+    course: Callable[[int], Course],
+    settings: RunSettings,
     machine: Hardware,
     files: CheckpointFiles,
     mark: str,
@@ -94,8 +108,7 @@ def train(
 
     Args:
         build: A new model, prepared; the same one each time.
-        data: Of all rows.
-        rows: Which of them.
+        course: Size of a batch -> what an epoch goes through.
         settings: How.
         machine: On what.
         files: Where to keep the state.
@@ -111,9 +124,9 @@ def train(
         begun = _begin(files, _Begun(mark, settings.batch_size))
     while True:
         model = build()
-        who = PassageBatches(rows.train, [rows.passages[p] for p in rows.train], begun.batch_size, settings.seed)
-        keeper = Keeper(files, settings, _names(who, rows), progress)
-        if _run(model, data, rows, who, settings, machine, keeper, callbacks):
+        through = course(begun.batch_size)
+        keeper = Keeper(files, settings, _names(through), progress)
+        if _run(model, through, settings, machine, keeper, callbacks):
             break
         del model, keeper
         begun = _halved(files, begun, settings, progress)
@@ -124,10 +137,8 @@ def train(
 
 def _run(
     model: Any,
-    data: T1Batches,
-    rows: Rows,
-    batches: PassageBatches,
-    settings: FitSettings,
+    course: Course,
+    settings: RunSettings,
     machine: Hardware,
     keeper: Keeper,
     callbacks: Sequence[pl.Callback],
@@ -141,13 +152,13 @@ def _run(
         keeper.progress(f"goes on after epoch {len(keeper.history) - 1}, where it was interrupted")
         if keeper.over:
             return True
-    batches.set_epoch(len(keeper.history))  # a resumed trainer asks for its first batches before it says the epoch
-    workers = WORKERS if machine.accelerator == "gpu" else 0
-    more: dict[str, Any] = {"batch_size": None, "num_workers": workers, "persistent_workers": workers > 0}
-    learnt = torch.utils.data.DataLoader(data, sampler=batches, **more)
-    chosen = torch.utils.data.DataLoader(data, sampler=in_order(rows.inner, batches.batch_size), **more)
-    with _quiet():
-        trainer = _trainer(settings, machine, keeper, callbacks)
+    course.order.set_epoch(len(keeper.history))  # a resumed trainer asks for its first batches before it says the epoch
+    learnt, chosen = (
+        _loader(data, places, machine)
+        for data, places in ((course.learnt, course.order), (course.chosen, course.turns))
+    )
+    with _quiet(), logger_of(settings, files, goes_on=goes_on) as logger:
+        trainer = _trainer(settings, machine, keeper, callbacks, logger)
         try:
             trainer.fit(model, learnt, chosen, ckpt_path=files.last if goes_on else None, weights_only=False)
         except Exception as error:
@@ -159,13 +170,33 @@ def _run(
     return True
 
 
-def _trainer(settings: FitSettings, machine: Hardware, keeper: Keeper, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+def validated(model: Any, course: Course, settings: RunSettings, machine: Hardware) -> float:
+    """The loss that epochs are chosen by, of a model as it is."""
+    torch.manual_seed(settings.seed)
+    bare = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    with _quiet():
+        trainer = pl.Trainer(accelerator=machine.accelerator, devices=1, precision=machine.precision, **bare)
+        (found,) = trainer.validate(model, _loader(course.chosen, course.turns, machine), verbose=False)
+    return float(found[CHOSEN_BY])
+
+
+def _loader(data: Any, places: Any, machine: Hardware) -> Any:
+    if machine.accelerator == "cpu":
+        return AheadLoader(data, sampler=places, batch_size=None)
+    more: dict[str, Any] = {"num_workers": WORKERS, "persistent_workers": True}
+    return torch.utils.data.DataLoader(data, sampler=places, batch_size=None, **more)
+
+
+def _trainer(
+    settings: RunSettings, machine: Hardware, keeper: Keeper, callbacks: Sequence[pl.Callback], logger: Any
+) -> pl.Trainer:
     return pl.Trainer(
         max_epochs=settings.epochs,
         accelerator=machine.accelerator,
         devices=1,
         precision=machine.precision,
-        logger=_logger(settings, keeper.files),
+        logger=logger,
+        profiler=Waiting(on_gpu=machine.accelerator == "gpu"),
         callbacks=[*callbacks, keeper],
         gradient_clip_val=GRADIENT_NORM,
         num_sanity_val_steps=0,
@@ -186,7 +217,7 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _halved(files: CheckpointFiles, begun: _Begun, settings: FitSettings, progress: Progress) -> _Begun:
+def _halved(files: CheckpointFiles, begun: _Begun, settings: RunSettings, progress: Progress) -> _Begun:
     """Begin again with half the batch, once."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -210,20 +241,12 @@ def _read(files: CheckpointFiles) -> _Begun | None:
     return _Begun(**json.loads(files.begun.read_text())) if files.begun.exists() else None
 
 
-def _names(batches: PassageBatches, rows: Rows) -> Callable[[int, int], list[str]]:
+def _names(course: Course) -> Callable[[int, int], list[str]]:
     def who(epoch: int, number: int) -> list[str]:
-        batches.set_epoch(epoch)
-        return [rows.segments[place] for place in list(batches)[number]]
+        course.order.set_epoch(epoch)
+        return [course.name(place) for place in list(course.order)[number]]
 
     return who
-
-
-def _logger(settings: FitSettings, files: CheckpointFiles) -> Any:
-    if settings.logger == "none":
-        return False
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    return TensorBoardLogger(files.folder, name="tensorboard", version="")
 
 
 @contextmanager

@@ -11,9 +11,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.lake.stage import silent
+from crescendai_assets.training.settings import FitSettings, hardware
 
 if TYPE_CHECKING:
+    from crescendai_assets.embeddings.identity import EncoderSpec
+    from crescendai_assets.lake.stage import Progress
+    from crescendai_assets.symbolic.corpus.pack import Arrays
     from crescendai_assets.training.t1_data import T1Data
     from crescendai_assets.training.t1_inputs import Inputs
     from crescendai_assets.training.t1_plan import Kind
@@ -33,19 +37,23 @@ class Dims:
         conditions: K, numbers beside the music; 0 for none.
         audio: Size of a fusion's `z_audio`; 0 for other models.
         symbolic: Size of its `z_symbolic`.
+        scores: 1 where scores stand beside performances, else 0.
         names: Of the columns, of a model of arrays; not written down, its file has them.
+        encoder: The MuQ that the model stands on; not written down, its digest is. None for the environment's.
     """
 
     labels: int
     conditions: int = 0
     audio: int = 0
     symbolic: int = 0
+    scores: int = 0
     names: tuple[str, ...] = field(default=(), compare=False)
+    encoder: EncoderSpec | None = field(default=None, compare=False)
 
     @property
     def plain(self) -> dict[str, int]:
         """As they are written beside a checkpoint."""
-        return {name: value for name, value in asdict(self).items() if name != "names"}
+        return {name: value for name, value in asdict(self).items() if name not in ("names", "encoder")}
 
 
 @dataclass(frozen=True)
@@ -95,19 +103,60 @@ def wants_hand(settings: FitSettings) -> bool:
     return spec.kind == "hand" or (spec.track == "symbolic" and not spec.of_arrays and settings.hand_features)
 
 
-def make_inputs(data: T1Data, settings: FitSettings) -> Inputs:
-    """What a model takes of each clip."""
-    from crescendai_assets.training import t1_inputs
+def kind_of(settings: FitSettings) -> Kind | None:
+    """What the model listens to, as it is set.
 
-    kind = spec_of(settings.model).kind
-    if kind == "tokens":
-        return t1_inputs.TokenInputs(data.arrays, _size(settings, "max_seq_len", 1024, 2048))
-    if kind == "score_graphs":
-        return t1_inputs.GraphInputs(data.arrays)
-    if kind == "features":
-        return t1_inputs.CurveInputs(data.arrays, _size(settings, "max_frames", 6000, 15_000))
-    assert data.embeddings is not None
-    return t1_inputs.EmbeddingInputs(data.embeddings, [row["segment_id"] for row in data.rows])
+    Raises:
+        SetupError: It is to hear audio through MuQ and is no audio model.
+    """
+    spec = spec_of(settings.model)
+    if not settings.use_pretrained_muq:
+        return spec.kind
+    if spec.track != "audio":
+        heard = ", ".join(key for key, one in MODELS.items() if one.track == "audio")
+        raise SetupError(f"{settings.model}: use_pretrained_muq is for models of sound ({heard}); leave it away")
+    return "audio"
+
+
+def wants_score(settings: FitSettings) -> bool:
+    """Whether scores are heard beside performances; by a model of arrays they are known as differences alone."""
+    spec = spec_of(settings.model)
+    return settings.use_score and not spec.of_arrays and spec.track != "audio"
+
+
+def make_inputs(data: T1Data, settings: FitSettings, progress: Progress = silent) -> Inputs:
+    """What a model takes of each clip; of a model that hears audio, once its MuQ's stem has heard what it has not yet.
+
+    Args:
+        data: The clips.
+        settings: Which model, and how.
+        progress: Gets lines for the log.
+    """
+    from crescendai_assets.training import t1_inputs
+    from crescendai_assets.training.t1_sound import keep_stems
+
+    segments = [row["segment_id"] for row in data.rows]
+    if data.sound is not None:
+        device = hardware(settings).torch_device
+        if settings.cache_stem:
+            keep_stems(data.sound, device, progress)
+        return t1_inputs.AudioInputs(data.sound, segments, stems=settings.cache_stem, device=device)
+    if settings.use_pretrained_muq:
+        raise SetupError(
+            f"{settings.model}: was trained through MuQ and hears audio, not stored embeddings; give audio"
+        )
+    if data.embeddings is not None:
+        return t1_inputs.EmbeddingInputs(data.embeddings, segments)
+
+    def read(arrays: Sequence[Arrays]) -> Inputs:
+        kind = spec_of(settings.model).kind
+        if kind == "tokens":
+            return t1_inputs.TokenInputs(arrays, _size(settings, "max_seq_len", 1024, 2048))
+        if kind == "score_graphs":
+            return t1_inputs.GraphInputs(arrays)
+        return t1_inputs.CurveInputs(arrays, _size(settings, "max_frames", 6000, 15_000))
+
+    return t1_inputs.with_scores(read, data.arrays, data.scores) if data.scores else read(data.arrays)
 
 
 def prepare(model: Any, inputs: Inputs, labels: Any, conditions: Any, train: Sequence[int]) -> None:
@@ -128,7 +177,10 @@ def prepare(model: Any, inputs: Inputs, labels: Any, conditions: Any, train: Seq
     if hasattr(model, "fit_inputs"):
         model.fit_inputs(inputs.sample(chosen))
     if hasattr(model, "scale"):
-        model.scale.fit(inputs.sample(chosen))
+        from crescendai_assets.training.t1_inputs import frames_through
+
+        of_clips = inputs.sample(chosen) if model.backbone is None else frames_through(model.backbone, inputs, chosen)
+        model.scale.fit(of_clips)
 
 
 def scores_of(model: Any, batch: Mapping[str, Any]) -> Any:
@@ -142,8 +194,7 @@ def representation(model: Any, batch: Mapping[str, Any]) -> Any:
     """Representations z (B, H) of a batch of rows, as a fusion takes them."""
     if "embeddings" in batch:
         return model.encode(batch["embeddings"], batch["mask"])
-    fields = {**model.fields, **model.optional_fields, "conditions": "conditions"}
-    return model(**{argument: batch[name] for name, argument in fields.items() if name in batch})["z_symbolic"]
+    return model.heard(batch)["z_symbolic"]
 
 
 def _size(settings: FitSettings, name: str, small: int, full: int) -> int:
@@ -186,6 +237,7 @@ def _symbolic(name: str) -> Callable[[FitSettings, Dims], Any]:
             "stage": "finetune",
             "num_labels": dims.labels,
             "conditions_dim": dims.conditions,
+            "use_score": bool(dims.scores),
             **settings.sizes,
         }
         return (kind.small if settings.preset == "small" else kind)(*first, **options)
@@ -196,9 +248,11 @@ def _symbolic(name: str) -> Callable[[FitSettings, Dims], Any]:
 def _audio(name: str, **own: Any) -> Callable[[FitSettings, Dims], Any]:
     def make(settings: FitSettings, dims: Dims) -> Any:
         from crescendai_assets.models import audio
+        from crescendai_assets.training.t1_sound import on_muq
 
         small = SMALL_AUDIO if settings.preset == "small" else {}
-        options = {**_training(settings), "num_labels": dims.labels, **small, **own, **settings.sizes}
+        muq = on_muq(dims.encoder) if settings.use_pretrained_muq else {}
+        options = {**_training(settings), "num_labels": dims.labels, **small, **own, **muq, **settings.sizes}
         return getattr(audio, name)(**options)
 
     return make
@@ -210,6 +264,7 @@ def _fusion(fusion_type: Any) -> Callable[[FitSettings, Dims], Any]:
 
         small = {"fused_dim": 128} if settings.preset == "small" else {}
         sizes = {"num_labels": dims.labels, "audio_dim": dims.audio, "symbolic_dim": dims.symbolic}
+        sizes["use_score_conditioning"] = bool(dims.scores)
         options = {**_training(settings), **sizes, **small, **settings.sizes}
         return FusedPerformanceModel(fusion_type=fusion_type, **options)
 

@@ -15,18 +15,20 @@ from crescendai_assets.lake.errors import SetupError
 Preset = Literal["small", "full"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
-LoggerName = Literal["none", "tensorboard"]
+LoggerName = Literal["none", "tensorboard", "wandb"]
 
-_WHERE = ("device", "allow_cpu", "logger")
+Start = Literal["auto", "scratch", "pretrained"]
+
+WHERE = ("device", "allow_cpu", "logger")
 """Say where and how something is trained, not what comes out."""
 
 
 @dataclass(frozen=True)
-class FitSettings:
-    """How a model is trained in one fold.
+class RunSettings:
+    """How any model is trained, whatever towards.
 
     Attributes:
-        model: Key of the registry: `S0` to `S4`, `A0` to `A3`, `F1` to `F3`.
+        model: Key of the registry.
         preset: Sizes: `small` trains a fold in minutes on two cores, `full` is as published.
         epochs: Most of them.
         batch_size: Performances a step.
@@ -37,11 +39,9 @@ class FitSettings:
         precision: Of the forward pass; `auto` is bf16 on a GPU and 32 bits on a CPU.
         device: `auto` takes a GPU where there is one.
         allow_cpu: Whether `auto` may fall back on the CPU.
-        seed: Of weights, batches and dropout; the shuffle of a fold is the fold's own.
+        seed: Of weights, batches and dropout.
         logger: Where curves go beside the report.
-        hand_features: Whether a symbolic model is also told the hand features, own and as differences from the score's.
-        inner_share: Share of the rows to learn from that epochs are chosen by instead.
-        fused: Checkpoints that a fusion stands on, audio first.
+        inner_share: Share of what is learnt from that epochs are chosen by instead.
         sizes: Arguments of the model that differ from the preset's.
     """
 
@@ -58,9 +58,7 @@ class FitSettings:
     allow_cpu: bool = True
     seed: int = 0
     logger: LoggerName = "none"
-    hand_features: bool = True
     inner_share: float = 0.15
-    fused: tuple[str, str] = ("A0", "S1")
     sizes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,8 +69,7 @@ class FitSettings:
         """
         chosen = {"preset": Preset, "device": Device, "precision": Precision, "logger": LoggerName}
         for name, kind in chosen.items():
-            if getattr(self, name) not in get_args(kind):
-                raise SetupError(f"{name} is {getattr(self, name)!r}; it is one of {', '.join(get_args(kind))}")
+            refuse_other(name, getattr(self, name), kind)
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise SetupError(f"{name} is {getattr(self, name)}; it must be 1 or more")
@@ -81,17 +78,69 @@ class FitSettings:
                 f"learning_rate {self.learning_rate} must be above 0, dropout {self.dropout} in 0 to 1, inner_share "
                 f"{self.inner_share} between 0 and 0.5"
             )
-        object.__setattr__(self, "fused", tuple(self.fused))
 
     @property
     def identity(self) -> dict[str, Any]:
         """What decides the result, as plain values."""
-        return {name: value for name, value in self.plain.items() if name not in _WHERE}
+        return {name: value for name, value in self.plain.items() if name not in WHERE}
 
     @property
     def plain(self) -> dict[str, Any]:
         """All values, as they are written beside a checkpoint."""
-        return {**asdict(self), "fused": list(self.fused), "sizes": dict(self.sizes)}
+        return {**asdict(self), "sizes": dict(self.sizes)}
+
+
+def refuse_other(name: str, value: str, kind: Any) -> None:
+    """Refuse a value that is none of a literal type's.
+
+    Raises:
+        SetupError: It is none.
+    """
+    if value not in get_args(kind):
+        raise SetupError(f"{name} is {value!r}; it is one of {', '.join(get_args(kind))}")
+
+
+@dataclass(frozen=True)
+class FitSettings(RunSettings):
+    """How a model is trained in one fold; the shuffle of a fold is the fold's own, not the seed's.
+
+    Attributes:
+        hand_features: Whether a symbolic model is also told the hand features, own and as differences from the score's.
+        fused: Checkpoints that a fusion stands on, audio first.
+        use_score: Whether a symbolic model, or a fusion's symbolic side, hears the score beside the performance, where
+            there are scores.
+        use_pretrained_muq: Whether an audio model hears the clips' audio through MuQ itself, not stored embeddings.
+        cache_stem: Whether the output of that MuQ's stem is kept on disk, in 16 bits.
+        start: `auto` begins from pretrained weights where finished ones fit, else from scratch, and the report says
+            which; `scratch`; `pretrained` refuses where there are none. What it comes to counts, not what it is.
+    """
+
+    hand_features: bool = True
+    fused: tuple[str, str] = ("A0", "S1")
+    start: Start = "auto"
+    use_score: bool = True
+    use_pretrained_muq: bool = False
+    cache_stem: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be trained by.
+
+        Raises:
+            SetupError: A value is out of its range; says which and what is in it.
+        """
+        super().__post_init__()
+        refuse_other("start", self.start, Start)
+        object.__setattr__(self, "fused", tuple(self.fused))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the result, as plain values; where it starts is told by the weights themselves."""
+        return {name: value for name, value in super().identity.items() if name != "start"}
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """All values, as they are written beside a checkpoint."""
+        return {**super().plain, "fused": list(self.fused)}
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> FitSettings:
@@ -119,7 +168,7 @@ class Hardware:
         return "cuda" if self.accelerator == "gpu" else "cpu"
 
 
-def hardware(settings: FitSettings) -> Hardware:
+def hardware(settings: RunSettings) -> Hardware:
     """Where settings ask to train.
 
     Raises:

@@ -1,7 +1,7 @@
 """The rated clips as a model is trained on them: rows, labels, and what it listens to, read.
 
 Which clips they are is decided in `t1_plan`; nothing is computed here but differences of hand features from those of
-the score. What becomes a batch, and how, is in `t1_inputs`.
+the score. Scores are read in `t1_scores`, sound in `t1_sound`. What becomes a batch, and how, is in `t1_inputs`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.symbolic.corpus.pack import Arrays, read_pack
 from crescendai_assets.symbolic.corpus.shards import shard_path
-from crescendai_assets.symbolic.hand_features import extract_hand_features
-from crescendai_assets.symbolic.midi import map_files
 from crescendai_assets.training.t1_notes import note_matrix
 from crescendai_assets.training.t1_plan import PRODUCTS, T1Place, T1Plan
+from crescendai_assets.training.t1_scores import one_a_score, score_arrays, score_hand_features
+from crescendai_assets.training.t1_sound import ClipSound, clip_sound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +42,9 @@ class T1Data:
         hand: Hand features and their differences from the score's, shape (N, K); None where they are not wanted.
             Of a model of aligned notes their features as well.
         names: Of the columns of `hand`, where a model asks for them.
+        scores: What the corpus's products make of each clip's score, None where it has none; empty where no score is
+            listened to. Clips of one score hold the same object.
+        sound: Where the clips' audio is and what hears it, for models that hear it through MuQ.
     """
 
     rows: tuple[Row, ...]
@@ -51,6 +54,13 @@ class T1Data:
     embeddings: Mapping[str, Tensor] | None = None
     hand: Floats | None = None
     names: tuple[str, ...] = ()
+    scores: tuple[Arrays | None, ...] = ()
+    sound: ClipSound | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """Segments, in the order of the rows."""
+        return [row["segment_id"] for row in self.rows]
 
 
 def load_rows(place: T1Place, plan: T1Plan) -> T1Data:
@@ -79,12 +89,50 @@ def load_t1(place: T1Place, plan: T1Plan) -> T1Data:
     arrays = {name: _arrays(place, name, made, keys) for name, made in plan.products.items()}
     if plan.hand:
         own = [arrays[PRODUCTS["hand"]][key]["hand"][0] for key in keys]
-        data = replace(data, hand=_with_differences(own, _of_scores(plan)))
+        written = score_hand_features(plan.scores)
+        data = replace(data, hand=with_differences(own, [written.get(key) for key in keys]))
+    if plan.score and (made := score_arrays(plan.score, plan.scores)):
+        data = replace(data, scores=tuple(made.get(key) for key in keys))
+    if plan.kind == "audio":
+        return replace(data, sound=clip_sound(place, keys))
     if plan.kind == "embeddings":
         from crescendai_assets.training.packing import embeddings_of
 
         return replace(data, embeddings=embeddings_of(place.embeddings.tier))
     return replace(data, arrays=tuple(arrays[PRODUCTS[plan.kind]][key] for key in keys))
+
+
+def as_written(data: T1Data, plan: T1Plan, scored: T1Plan) -> tuple[T1Data, dict[str, int]]:
+    """Scores in the place of performances: each deviates from the score, which is itself, in nothing.
+
+    Args:
+        data: Clips of a symbolic model, without what is heard of them.
+        plan: What the model listens to.
+        scored: Clips and their scores.
+
+    Returns:
+        A row a score, and clip -> row; clips whose score cannot be used are left out.
+    """
+    keys = [key for key in data.keys if key in set(scored.keys)]
+    made = score_arrays(PRODUCTS[plan.kind], scored.scores)
+    stands = one_a_score(keys, made)
+    row_of = {key: row for row, key in enumerate(dict.fromkeys(stands.values()))}
+    place = {key: row for row, key in enumerate(data.keys)}
+    chosen = [place[key] for key in row_of]
+    arrays = tuple(made[key] for key in row_of)
+    found = replace(
+        data,
+        rows=tuple(data.rows[row] for row in chosen),
+        labels=data.labels[chosen],
+        raters=data.raters[chosen],
+        arrays=arrays,
+        scores=arrays if plan.score else (),
+    )
+    if plan.hand and row_of:
+        written = score_hand_features({key: scored.scores[key] for key in row_of})
+        own = [written[key] for key in row_of]  # what a product could be made of has hand features as well
+        found = replace(found, hand=with_differences(own, own))
+    return found, {key: row_of[first] for key, first in stands.items()}
 
 
 def _notes(place: T1Place, plan: T1Plan) -> tuple[Floats, tuple[str, ...]]:
@@ -109,20 +157,7 @@ def _arrays(place: T1Place, name: str, made: Mapping[str, Row], keys: Sequence[s
     return found
 
 
-def _of_scores(plan: T1Plan) -> list[Any]:
-    """Hand features of each segment's score, shape (81,), None where it has no usable one."""
-    import numpy as np
-
-    wanted = sorted(set(plan.scores.values()))
-    read = {
-        path: np.array(list(one.values()), np.float64)
-        for path, one in (map_files(extract_hand_features, wanted) if wanted else ())
-        if isinstance(one, dict)
-    }
-    return [read.get(plan.scores[key]) if key in plan.scores else None for key in plan.keys]
-
-
-def _with_differences(own: Sequence[Any], scores: Sequence[Any]) -> Floats:
+def with_differences(own: Sequence[Any], scores: Sequence[Any]) -> Floats:
     """Features beside their differences from the score's, shape (N, 2 K); NaN where there is no score."""
     import numpy as np
 

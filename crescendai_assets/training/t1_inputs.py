@@ -1,4 +1,4 @@
-"""What models take of rated clips, as fields of a batch: tokens, graphs, curves, stored embeddings, vectors.
+"""What models take of rated clips, as fields of a batch: tokens, graphs, curves, stored embeddings, sound, vectors.
 
 Each kind holds one thing a clip and pads what a batch needs. Which clips there are, and where their files lie, is
 decided in `t1_data`; which model takes what, in `registry`.
@@ -8,7 +8,7 @@ decided in `t1_data`; which model takes what, in `registry`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from crescendai_assets.symbolic.corpus.pack import Arrays
 from crescendai_assets.symbolic.corpus.products import score_graph, windows
+from crescendai_assets.training.t1_sound import ClipSound
 
 
 class Inputs(Protocol):
@@ -84,6 +85,49 @@ class CurveInputs:
         return torch.cat([self.curves[place] for place in places])
 
 
+class ScoredInputs:
+    """Fields of performances, and those of their scores with `score_` before their names; `score_of_row` (B,).
+
+    A score stands in a batch once, however many of its performances there are; `score_of_row` is -1 for none.
+    """
+
+    scored = True
+
+    def __init__(self, performances: Inputs, scores: Inputs, of_row: Sequence[int]) -> None:
+        """Take both, and the place of each performance's score, -1 where it has none."""
+        self.performances, self.scores, self.of_row = performances, scores, list(of_row)
+
+    def fields(self, places: Sequence[int]) -> dict[str, Tensor]:
+        """See the class; without the scores' where no clip of the batch has one."""
+        fields, wanted = self.performances.fields(places), [self.of_row[place] for place in places]
+        there = sorted(set(wanted) - {-1})
+        if not there:
+            return fields
+        of_batch = {score: number for number, score in enumerate(there)}
+        written = {f"score_{name}": value for name, value in self.scores.fields(there).items()}
+        return {**fields, **written, "score_of_row": torch.tensor([of_batch.get(score, -1) for score in wanted])}
+
+    def sample(self, places: Sequence[int]) -> Tensor:
+        """Of the performances."""
+        return self.performances.sample(places)
+
+
+def with_scores(
+    read: Callable[[Sequence[Arrays]], Inputs], arrays: Sequence[Arrays], scores: Sequence[Arrays | None]
+) -> ScoredInputs:
+    """Performances beside their scores.
+
+    Args:
+        read: What the corpus has of clips -> what a model takes of them.
+        arrays: Of each clip.
+        scores: Of each clip's score, None where it has none; clips of one score hold the same object.
+    """
+    different = {id(one): one for one in scores if one is not None}
+    place = {which: number for number, which in enumerate(different)}
+    of_row = [place.get(id(one), -1) for one in scores]
+    return ScoredInputs(read(arrays), read(list(different.values())), of_row)
+
+
 class EmbeddingInputs:
     """`embeddings` (B, T, 1024) and `mask` (B, T); read when asked for."""
 
@@ -102,12 +146,45 @@ class EmbeddingInputs:
         return torch.cat([self.embeddings[self.segments[place]] for place in chosen])
 
 
+class AudioInputs:
+    """`embeddings` and `mask` as a MuQ takes them: its stem's kept output (B, T, width), or audio (B, n) at 24 kHz."""
+
+    def __init__(self, sound: ClipSound, segments: Sequence[str], *, stems: bool, device: str = "cpu") -> None:
+        """Take the sound, the segment of each place, whether the stem's output was kept, and where MuQ may work."""
+        self.sound, self.segments, self.stems, self.device = sound, list(segments), stems, device
+        self.encoder = sound.encoder
+
+    def fields(self, places: Sequence[int]) -> dict[str, Tensor]:
+        """See the class."""
+        read = self.sound.stem if self.stems else self.sound.audio
+        values, mask = padded([torch.from_numpy(read(self.segments[place])) for place in places])
+        return {"embeddings": values, "mask": mask}
+
+    def sample(self, places: Sequence[int]) -> Tensor:
+        """What MuQ makes of it is not known here; see `frames_through`."""
+        return torch.zeros(0, 0)
+
+
+@torch.no_grad()
+def frames_through(backbone: Any, inputs: Any, places: Sequence[int]) -> Tensor:
+    """What a backbone makes of at most 32 clips of `AudioInputs`, spread evenly: frames, shape (n, width)."""
+    backbone.to(inputs.device)
+    found = []
+    for place in places[:: max(1, len(places) // 32)][:32]:
+        fields = {name: value.to(inputs.device) for name, value in inputs.fields([place]).items()}
+        frames, there = backbone(fields["embeddings"], fields["mask"])
+        found.append(frames[there].cpu())
+    backbone.to("cpu")
+    return torch.cat(found)
+
+
 class VectorInputs:
     """Vectors by the name of their field, shape (N, size) each."""
 
     def __init__(self, **vectors: Tensor) -> None:
         """Take them."""
         self.vectors: Mapping[str, Tensor] = vectors
+        self.scored = "z_score_midi" in vectors
 
     def fields(self, places: Sequence[int]) -> dict[str, Tensor]:
         """See the class."""

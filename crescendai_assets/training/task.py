@@ -16,9 +16,10 @@ from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.training.batches import inner_split
 from crescendai_assets.training.checkpoints import SCORES, CheckpointFiles, files_of, read_report, refuse_foreign
-from crescendai_assets.training.registry import ModelSpec, spec_of, wants_hand
+from crescendai_assets.training.pretrained import SCRATCH, Start, start_of
+from crescendai_assets.training.registry import ModelSpec, kind_of, spec_of, wants_hand, wants_score
 from crescendai_assets.training.settings import FitSettings
-from crescendai_assets.training.t1_plan import T1Place, T1Plan, joined_plan, plan_t1
+from crescendai_assets.training.t1_plan import T1Place, T1Plan, joined_plan, plan_t1, with_scores
 
 VERSION = 1
 """Raise it when the same settings train something else."""
@@ -36,6 +37,7 @@ class Task:
         fingerprint: Of it all.
         files: Where the checkpoint is or will be.
         parts: Of a fusion: what the checkpoints that it stands on were trained from.
+        start: What it begins from: pretrained weights, or nothing.
     """
 
     place: T1Place
@@ -45,6 +47,7 @@ class Task:
     fingerprint: str
     files: CheckpointFiles
     parts: tuple[Task, ...] = ()
+    start: Start = SCRATCH
 
     @property
     def spec(self) -> ModelSpec:
@@ -68,19 +71,24 @@ def plan_fit(place: T1Place, fold: Fold, settings: FitSettings) -> Task:
     """What a training would come from.
 
     Raises:
-        SetupError: The fold leaks, or something was not materialized; of a fusion also that a checkpoint is missing.
+        SetupError: The fold leaks, or something was not materialized, such as pretrained weights that are asked for; of
+            a fusion also that a checkpoint is missing.
     """
     require_sound(fold, read_passages(place.labels))
-    spec = spec_of(settings.model)
+    kind = kind_of(settings)
     files = files_of(place.root, settings.model, fold, settings.seed)
     parts: tuple[Task, ...] = ()
-    if spec.kind is None:
+    if kind is None:
         parts = tuple(finished_task(place, fold, key, settings.seed) for key in settings.fused)
         plan = joined_plan([part.plan for part in parts], [part.fingerprint for part in parts])
+        if wants_score(settings):
+            plan = with_scores(place, plan, parts[1].plan.kind)
     else:
-        plan = plan_t1(place, spec.kind, hand=wants_hand(settings))
-    told = (settings.identity, asdict(fold), plan.label_digest, plan.input_digest, plan.encoder[1])
-    return Task(place, fold, settings, plan, fingerprint(VERSION, *told), files, parts)
+        plan = plan_t1(place, kind, hand=wants_hand(settings), score=wants_score(settings))
+    start = start_of(place, settings, plan)
+    told = [settings.identity, asdict(fold), plan.label_digest, plan.input_digest, plan.encoder[1]]
+    told += [start.digest] if start.digest else []
+    return Task(place, fold, settings, plan, fingerprint(VERSION, *told), files, parts, start)
 
 
 def finished_task(place: T1Place, fold: Fold, model: str, seed: int) -> Task:

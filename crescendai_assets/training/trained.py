@@ -6,15 +6,17 @@ How they are trained is in `fit` and `loop`, where they lie in `checkpoints`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from crescendai_assets.embeddings.identity import EncoderSpec, identify
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.training.batches import in_order
-from crescendai_assets.training.checkpoints import CheckpointFiles, read_report
+from crescendai_assets.training.checkpoints import CheckpointFiles, read_report, refuse_foreign
 from crescendai_assets.training.registry import Dims, make_inputs, representation, scores_of, spec_of
-from crescendai_assets.training.settings import FitSettings
-from crescendai_assets.training.t1_data import T1Data, load_t1
-from crescendai_assets.training.t1_plan import T1Place, T1Plan
+from crescendai_assets.training.settings import FitSettings, hardware
+from crescendai_assets.training.t1_data import T1Data, as_written, load_rows, load_t1
+from crescendai_assets.training.t1_plan import T1Place, T1Plan, backbone_spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,16 +38,24 @@ def as_batches(data: T1Data, inputs: Inputs, *, audio: int = 0, symbolic: int = 
     from crescendai_assets.models.losses import rater_weights
     from crescendai_assets.training.t1_inputs import T1Batches
 
-    names = {passage: number for number, passage in enumerate(sorted({row["passage"] for row in data.rows}))}
+    passages = {passage: number for number, passage in enumerate(sorted({row["passage"] for row in data.rows}))}
     conditions = None if data.hand is None else torch.tensor(data.hand, dtype=torch.float32)
     batches = T1Batches(
         inputs,
         torch.tensor(data.labels, dtype=torch.float32),
         rater_weights(torch.tensor(data.raters)),
-        torch.tensor([names[row["passage"]] for row in data.rows]),
+        torch.tensor([passages[row["passage"]] for row in data.rows]),
         conditions,
     )
-    return batches, Dims(data.labels.shape[1], 0 if conditions is None else conditions.shape[1], audio, symbolic)
+    dims = Dims(
+        labels=data.labels.shape[1],
+        conditions=0 if conditions is None else conditions.shape[1],
+        audio=audio,
+        symbolic=symbolic,
+        scores=int(getattr(inputs, "scored", False)),
+        encoder=getattr(inputs, "encoder", None),
+    )
+    return batches, dims
 
 
 def predicted(model: Any, batches: T1Batches, places: Sequence[int], batch_size: int, device: str = "cpu") -> Any:
@@ -53,11 +63,16 @@ def predicted(model: Any, batches: T1Batches, places: Sequence[int], batch_size:
     return _asked(scores_of, model, batches, places, batch_size, device).numpy()
 
 
-def load_module(files: CheckpointFiles, settings: FitSettings) -> Any:
+def load_module(files: CheckpointFiles, settings: FitSettings, encoder: EncoderSpec | None = None) -> Any:
     """The model of a finished checkpoint, with its weights.
 
+    Args:
+        files: Where it is.
+        settings: How it was trained.
+        encoder: The MuQ at hand, for one that was trained through MuQ; None for the environment's.
+
     Raises:
-        SetupError: There is none, or it is a model of arrays.
+        SetupError: There is none, it is a model of arrays, or it was trained through another MuQ.
     """
     import torch
 
@@ -66,8 +81,10 @@ def load_module(files: CheckpointFiles, settings: FitSettings) -> Any:
         raise SetupError(f"{files.folder}: there is no finished checkpoint; train {settings.model} first")
     if spec.of_arrays:
         raise SetupError(f"{settings.model} is a model of arrays and has no vectors; fuse one of S1, S2 and S3")
+    if settings.use_pretrained_muq:
+        refuse_foreign(report, files, report.labels, identify(backbone_spec(encoder)).digest)
     dims: dict[str, Any] = dict(report.dims)
-    model = spec.make(settings, Dims(**dims))
+    model = spec.make(settings, Dims(**dims, encoder=encoder))
     model.load_state_dict(torch.load(files.weights, weights_only=True, map_location="cpu"))
     return model.eval()
 
@@ -84,17 +101,51 @@ def vectors_of(
         settings: How it was trained.
         keys: Segments.
     """
-    data, model = load_t1(place, plan), load_module(files, settings)
-    batches, _ = as_batches(data, make_inputs(data, settings))
+    anywhere = replace(settings, device="auto", allow_cpu=True)  # where it was trained is no matter
+    data, model = load_t1(place, plan), load_module(files, settings, place.encoder)
+    batches, _ = as_batches(data, make_inputs(data, anywhere))
     of_key = {key: row for row, key in enumerate(plan.keys)}
-    return _asked(representation, model, batches, [of_key[key] for key in keys], settings.batch_size, "cpu")
+    device = hardware(anywhere).torch_device if settings.use_pretrained_muq else "cpu"
+    return _asked(representation, model, batches, [of_key[key] for key in keys], settings.batch_size, device)
 
 
-def fused_inputs(audio: Tensor, symbolic: Tensor) -> Inputs:
-    """Vectors of two encoders as what a fusion takes."""
+def score_vectors_of(
+    files: CheckpointFiles, place: T1Place, plan: T1Plan, settings: FitSettings, scored: T1Plan
+) -> Tensor | None:
+    """What a trained encoder makes of clips' scores, each as a performance that deviates from its score in nothing.
+
+    Args:
+        files: Its checkpoint.
+        place: Where the clips are.
+        plan: Which clips it was trained with.
+        settings: How it was trained.
+        scored: Clips and their scores.
+
+    Returns:
+        Shape (clips, H), NaN where a clip has no usable score; None where no clip has one.
+    """
+    import torch
+
+    data, row_of_key = as_written(load_rows(place, plan), plan, scored)
+    if not row_of_key:
+        return None
+    model = load_module(files, settings, place.encoder)
+    batches, _ = as_batches(data, make_inputs(data, settings))
+    every = _asked(representation, model, batches, range(len(data.rows)), settings.batch_size, "cpu")
+    found = torch.full((len(scored.keys), every.shape[1]), torch.nan)
+    for number, key in enumerate(scored.keys):
+        if key in row_of_key:
+            found[number] = every[row_of_key[key]]
+    return found
+
+
+def fused_inputs(audio: Tensor, symbolic: Tensor, scores: Tensor | None = None) -> Inputs:
+    """Vectors of two encoders as what a fusion takes; of scores as well, NaN where there is none."""
     from crescendai_assets.training.t1_inputs import VectorInputs
 
-    return VectorInputs(z_audio=audio, z_symbolic=symbolic)
+    if scores is None:
+        return VectorInputs(z_audio=audio, z_symbolic=symbolic)
+    return VectorInputs(z_audio=audio, z_symbolic=symbolic, z_score_midi=scores)
 
 
 def _asked(

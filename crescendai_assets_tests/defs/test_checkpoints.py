@@ -134,3 +134,14 @@ def test_training_is_never_automated_and_waits_for_a_device(platform):
         assert node.automation_condition is None
         assert node.pools == {"gpu"}
     assert platform.definitions.resolve_job_def("train_checkpoints").partitions_def.name == "fold"
+
+
+@pytest.mark.parametrize(
+    ("track", "models"), [("symbolic", "S0 S1 S2 S3 S4"), ("audio", "A0 A1 A2 A3"), ("fusion", "F1 F2 F3")]
+)
+def test_a_job_trains_what_a_report_compares(platform, track, models):
+    job = platform.definitions.resolve_job_def(f"train_{track}")
+    assert job.partitions_def.name == "fold"
+    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == {
+        f"checkpoints/{model}" for model in models.split()
+    }

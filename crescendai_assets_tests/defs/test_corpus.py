@@ -14,6 +14,7 @@ from crescendai_assets.sample.rated_set import write_rated_set
 from crescendai_assets.symbolic.corpus.pack import read_pack
 from crescendai_assets.symbolic.corpus.performances import corpus_tier
 from crescendai_assets_tests.shared_data import DATA, needs_shared
+from crescendai_assets_tests.symbolic.aligned_folder import alignment_of, write_aligned_folder
 
 OF_A_SOURCE = [f"symbolic/{n}" for n in ("performances", "tokens", "score_graphs", "hetero_graphs", "features")]
 OF_ALL = ["symbolic/corpus", "symbolic/pretraining"]
@@ -83,6 +84,17 @@ def test_a_file_that_was_only_touched_is_not_made_again(sources):
     again = sources.run(OF_A_SOURCE, "loose")
     assert all_well(again)
     assert [one.metadata["succeeded"] for one in again.values()] == [1, 0, 0, 0, 0]
+
+
+def test_graphs_say_on_their_page_where_their_voices_come_from_and_what_could_not_be_used(platform):
+    folder = write_aligned_folder(platform.root / "asap", "Ada01", "Bob02", "Eve03", aligned=("Ada01", "Bob02"))
+    alignment_of(folder, "Bob02").write_text("a page that says 404")
+    platform.tick()
+    done = platform.run(["symbolic/performances", "symbolic/score_graphs"], "asap")
+    assert all_well(done), done
+    shown = done["symbolic/score_graphs"].metadata
+    assert (shown["voices_from_score"], shown["voices_estimated"], shown["aligned_scores_not_used"]) == (1, 2, 1)
+    assert "Bob02_note_alignments/note_alignment.tsv: has no column" in str(shown["why_not_used"])
 
 
 def test_a_source_that_is_not_at_hand_says_what_to_set(sources, monkeypatch):

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import random
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -27,6 +22,7 @@ from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.sample.rated_music import KEYS
 from crescendai_assets.sample.ratings import write_ratings_csv
 from crescendai_assets_tests.clips_folder import A, B, C, D, write_clip, write_clips
+from crescendai_assets_tests.killable import finish, kill_after, results_of, start
 from crescendai_assets_tests.labels.rated import tier as rated_tier
 from crescendai_assets_tests.shared_data import DATA, needs_shared
 
@@ -187,55 +183,26 @@ def test_embeddings_wait_for_a_person_and_a_device(rated):
 # ------------------------------------------------------------------------------------------------------------- survival
 
 
-def start(lake: Path, audio: Path, encoder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "crescendai_assets_tests.clips_process"]
-    return subprocess.Popen(
-        [*command, str(lake), str(audio), str(encoder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        # the same bits need the same number of threads, whatever else the machine does
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
-    return output
-
-
-def contents(lake: Path) -> dict[str, str]:
-    """Hash of every result, by name; journals and notes of speed are no results."""
-    files = (p for p in lake.rglob("*") if p.is_file() and p.parent.name != "journal" and not p.name.startswith("."))
-    return {str(p.relative_to(lake)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+def begin(lake: Path, audio: Path, encoder: Path) -> subprocess.Popen[str]:
+    return start("clips_process", lake, audio, encoder)
 
 
 @pytest.mark.slow
 def test_a_run_killed_in_the_middle_of_a_clip_and_run_again_ends_as_if_never_killed(tmp_path, tiny_encoder):
     audio = write_clips(tmp_path / "audio", {key: 5.0 + 31 * (i % 2) for i, key in enumerate(KEYS[:16])})
     rated_tier(tmp_path / "undisturbed", KEYS[:16])
-    finish(start(tmp_path / "undisturbed", audio, tiny_encoder))
-    undisturbed = contents(tmp_path / "undisturbed")
+    finish(begin(tmp_path / "undisturbed", audio, tiny_encoder))
+    undisturbed = results_of(tmp_path / "undisturbed")
     assert sum(name.endswith(".pt") for name in undisturbed) == 16
     moments, cut_short = random.Random(1202), 0
     for attempt in range(3):
         lake = tmp_path / str(attempt)
         rated_tier(lake, KEYS[:16])
-        process = start(lake, audio, tiny_encoder)
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("16 recordings to do"):
-                break
-        time.sleep(moments.uniform(0.2, 3.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        kill_after(begin(lake, audio, tiny_encoder), "16 recordings to do", moments.uniform(0.2, 3.0))
         rows = list(read_rows(Lake(lake).tier("percepiano").partition().stage("embeddings").table))
         cut_short += len(rows) < 16
-        finish(start(lake, audio, tiny_encoder))
-        assert contents(lake) == undisturbed
+        finish(begin(lake, audio, tiny_encoder))
+        assert results_of(lake) == undisturbed
     assert cut_short, "every run ended before it was killed: the test has shown nothing"
 
 

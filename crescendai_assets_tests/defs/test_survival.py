@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ import pytest
 from crescendai_assets.lake.layout import Lake
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.sample.encoder import write_encoder
+from crescendai_assets_tests.killable import finish, kill_after, results_of, start
 from crescendai_assets_tests.maestro_folder import Take, write_folder
 from crescendai_assets_tests.process import cut_year, embed_year
 
@@ -38,44 +36,12 @@ def encoder(tmp_path_factory) -> Path:
 def undisturbed(tmp_path_factory, maestro, encoder) -> dict[str, str]:
     """Hashes of everything an undisturbed run leaves."""
     lake = tmp_path_factory.mktemp("undisturbed")
-    finish(start(lake, maestro, encoder, "2011"))
-    return contents(lake)
+    finish(begin(lake, maestro, encoder, "2011"))
+    return results_of(lake)
 
 
-def start(lake: Path, maestro: Path, encoder: Path, year: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "crescendai_assets_tests.process"]
-    return subprocess.Popen(
-        [*command, str(lake), str(maestro), str(encoder), year],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        # the same bits need the same number of threads, whatever else the machine does
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
-    return output
-
-
-def kill_while_embedding(process: subprocess.Popen[str], after: float) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("embedding"):
-            break
-    time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-
-
-def contents(lake: Path) -> dict[str, str]:
-    """Hash of every result, by name; journals and notes of speed are no results."""
-    files = (p for p in lake.rglob("*") if p.is_file() and p.parent.name != "journal" and not p.name.startswith("."))
-    return {str(p.relative_to(lake)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+def begin(lake: Path, maestro: Path, encoder: Path, year: str) -> subprocess.Popen[str]:
+    return start("process", lake, maestro, encoder, year)
 
 
 def check_kills(tmp_path: Path, maestro: Path, encoder: Path, undisturbed: dict[str, str], kills: int) -> None:
@@ -83,12 +49,12 @@ def check_kills(tmp_path: Path, maestro: Path, encoder: Path, undisturbed: dict[
     cut_short = 0
     for attempt in range(kills):
         lake = tmp_path / str(attempt)
-        kill_while_embedding(start(lake, maestro, encoder, "2011"), after=moments.uniform(1.0, 6.0))
+        kill_after(begin(lake, maestro, encoder, "2011"), "embedding", moments.uniform(1.0, 6.0))
         partition = Lake(lake).tier("maestro").partition("2011")
         committed = {row["segment_id"] for row in read_rows(partition.stage("embeddings").table)}
         cut_short += len(committed) < 24
-        finish(start(lake, maestro, encoder, "2011"))
-        assert contents(lake) == undisturbed
+        finish(begin(lake, maestro, encoder, "2011"))
+        assert results_of(lake) == undisturbed
     assert cut_short, "every run ended before it was killed: the test has shown nothing"
 
 
@@ -103,14 +69,14 @@ def test_thirty_kills_lose_and_double_nothing(tmp_path, maestro, encoder, undist
 
 def test_two_partitions_embed_at_once_and_the_same_partition_twice_is_refused(tmp_path, maestro, encoder, undisturbed):
     cut_year(tmp_path, maestro, "2011")
-    first = start(tmp_path, maestro, encoder, "2011")
+    first = begin(tmp_path, maestro, encoder, "2011")
     assert first.stdout is not None
     for line in first.stdout:  # it holds the lock from here on
         if "recordings to do" in line:
             break
     first.send_signal(signal.SIGSTOP)  # so that it cannot end before the second one asks
-    other = start(tmp_path, maestro, encoder, "2013")
-    again = start(tmp_path, maestro, encoder, "2011")
+    other = begin(tmp_path, maestro, encoder, "2013")
+    again = begin(tmp_path, maestro, encoder, "2011")
     output, _ = again.communicate(timeout=240)
     finish(other)
     first.send_signal(signal.SIGCONT)
@@ -118,7 +84,7 @@ def test_two_partitions_embed_at_once_and_the_same_partition_twice_is_refused(tm
     assert again.returncode != 0
     assert "another run" in output
     assert "nothing was touched" in output
-    shared = {name: value for name, value in contents(tmp_path).items() if "2013" not in name}
+    shared = {name: value for name, value in results_of(tmp_path).items() if "2013" not in name}
     assert shared == undisturbed
     rows = list(read_rows(Lake(tmp_path).tier("maestro").partition("2013").stage("embeddings").table))
     assert len(rows) == 8
@@ -134,25 +100,25 @@ def test_a_second_run_on_a_locked_partition_is_refused_and_says_by_whom(tmp_path
         fcntl.flock(held, fcntl.LOCK_EX)
         held.write("process 1 on elsewhere")
         held.flush()
-        process = start(tmp_path, maestro, encoder, "2013")
+        process = begin(tmp_path, maestro, encoder, "2013")
         output, _ = process.communicate(timeout=240)
     assert process.returncode != 0
     assert "process 1 on elsewhere" in output
-    finish(start(tmp_path, maestro, encoder, "2013"))
+    finish(begin(tmp_path, maestro, encoder, "2013"))
 
 
 def test_a_second_encoder_on_the_same_folder_is_refused_before_any_forward(tmp_path, maestro, encoder):
     other = write_encoder(tmp_path / "other", depth=1, ffn=16, conv_dim=2, seed=1)
     lake = tmp_path / "lake"
-    finish(start(lake, maestro, encoder, "2013"))
-    before = contents(lake)
-    process = start(lake, maestro, other, "2013")
+    finish(begin(lake, maestro, encoder, "2013"))
+    before = results_of(lake)
+    process = begin(lake, maestro, other, "2013")
     output, _ = process.communicate(timeout=240)
     assert process.returncode != 0
     assert "another encoder" in output
     assert "crescendai embeddings reset maestro" in output
     assert "CRESCENDAI_EMBEDDING_SET" in output
-    assert contents(lake) == before
+    assert results_of(lake) == before
 
 
 @pytest.fixture
@@ -168,7 +134,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_fails_cleanly_and_the_next_run_goes_on(small_disk, maestro, encoder, undisturbed):
-    process = start(small_disk, maestro, encoder, "2011")
+    process = begin(small_disk, maestro, encoder, "2011")
     output, _ = process.communicate(timeout=240)
     assert process.returncode != 0
     assert "No space left on device" in output
@@ -176,9 +142,9 @@ def test_a_full_disk_fails_cleanly_and_the_next_run_goes_on(small_disk, maestro,
     rows = list(read_rows(Lake(small_disk).tier("maestro").partition("2011").stage("embeddings").table))
     assert 0 < len(rows) < 24, "what was done before the disk was full is committed"
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    output = finish(start(small_disk, maestro, encoder, "2011"))
+    output = finish(begin(small_disk, maestro, encoder, "2011"))
     assert f"{24 - len(rows)} recordings to do, {len(rows)} up to date" in output
-    assert contents(small_disk) == undisturbed
+    assert results_of(small_disk) == undisturbed
 
 
 def test_a_full_disk_in_the_writer_keeps_what_is_committed(tmp_path, maestro, encoder, monkeypatch):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pytest
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets_tests.builders import noise, tone, write_by_ffmpeg
 from crescendai_assets_tests.feeds import write_feed
+from crescendai_assets_tests.killable import finish, kill_after, results_of, start
 from crescendai_assets_tests.web import Server, serve
 
 STAGES = ("downloading", "cutting", "augmenting")
@@ -49,55 +47,25 @@ def catalog(tmp_path_factory, server: Server) -> Path:
 def undisturbed(tmp_path_factory, catalog, tiny_encoder) -> dict[str, str]:
     """Hashes of everything an undisturbed run leaves."""
     lake = tmp_path_factory.mktemp("undisturbed")
-    finish(start(lake, catalog, tiny_encoder))
-    return contents(lake)
+    finish_well(begin(lake, catalog, tiny_encoder))
+    return results_of(lake)
 
 
-def start(lake: Path, catalog: Path, encoder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "crescendai_assets_tests.web_process"]
-    return subprocess.Popen(
-        [*command, str(lake), str(catalog), str(encoder), "piano"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        # the same bits need the same number of threads, whatever else the machine does
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-    )
+def begin(lake: Path, catalog: Path, encoder: Path) -> subprocess.Popen[str]:
+    return start("web_process", lake, catalog, encoder, "piano")
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
+def finish_well(process: subprocess.Popen[str]) -> None:
+    output = finish(process)
     assert "failed" not in output.replace("0 failed", ""), output
-    return output
-
-
-def kill_in(process: subprocess.Popen[str], stage: str, after: float) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith(stage):
-            break
-    time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-
-
-def contents(lake: Path) -> dict[str, str]:
-    """Hash of every result, by name; journals, notes of speed and the day's count are no results."""
-    files = (p for p in lake.rglob("*") if p.is_file() and p.parent.name != "journal" and not p.name.startswith("."))
-    return {
-        str(p.relative_to(lake)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.name != "quota.jsonl"
-    }
 
 
 def killed_and_resumed(lake: Path, catalog: Path, encoder: Path, stage: str, after: float) -> dict[str, str]:
-    kill_in(start(lake, catalog, encoder), stage, after)
+    kill_after(begin(lake, catalog, encoder), stage, after)
     for path in lake.rglob("*.wav"):
         assert not path.name.startswith("."), path
-    finish(start(lake, catalog, encoder))
-    return contents(lake)
+    finish_well(begin(lake, catalog, encoder))
+    return results_of(lake)
 
 
 @pytest.mark.parametrize(("stage", "after"), [("downloading", 0.4), ("cutting", 0.1), ("augmenting", 1.5)])
@@ -119,7 +87,7 @@ def test_thirty_runs_killed_at_random_moments_end_as_if_never_killed(
 def test_a_download_killed_in_the_middle_of_a_file_goes_on_where_it_was(tmp_path, server, catalog, tiny_encoder):
     server.slow = 0.15
     try:
-        process = start(tmp_path, catalog, tiny_encoder)
+        process = begin(tmp_path, catalog, tiny_encoder)
         until = time.monotonic() + 60
         while time.monotonic() < until and not list(tmp_path.rglob("*.part")):
             time.sleep(0.02)
@@ -131,7 +99,7 @@ def test_a_download_killed_in_the_middle_of_a_file_goes_on_where_it_was(tmp_path
     finally:
         server.slow = 0.0
     server.requests.clear()
-    finish(start(tmp_path, catalog, tiny_encoder))
+    finish_well(begin(tmp_path, catalog, tiny_encoder))
     assert any(first >= had > 0 for first, _ in server.ranges()), "the first bytes are not asked for again"
     assert not list(tmp_path.rglob("*.part"))
     rows = list(read_rows(tmp_path / "youtube_piano_cache/piano/recordings.jsonl"))

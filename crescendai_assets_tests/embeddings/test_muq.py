@@ -5,7 +5,8 @@ import pytest
 
 from crescendai_assets.embeddings import MuQExtractor
 from crescendai_assets.embeddings.identity import EncoderSpec
-from crescendai_assets.embeddings.muq import MuQEncoder, frames_of, pooled_frames
+from crescendai_assets.embeddings.muq import MuQEncoder, pooled_frames
+from crescendai_assets.embeddings.muq_forward import frames_of
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets_tests.builders import noise, tone, write_sound
 

@@ -11,27 +11,19 @@ import pytest
 
 from crescendai_assets.evaluation.protocols import Judgement, as_published, judge
 from crescendai_assets.labels.files import LabelFiles
-from crescendai_assets.labels.folds import read_folds, write_folds
-from crescendai_assets.labels.passages import read_passages, write_passages
-from crescendai_assets.labels.percepiano import write_labels
-from crescendai_assets.labels.ratings import write_ratings
+from crescendai_assets.labels.folds import read_folds
+from crescendai_assets.labels.passages import read_passages
 from crescendai_assets.models.hand import HandReference, HandSettings
 from crescendai_assets.training.hand_dataset import HandDataset, hand_dataset, with_relative
-from crescendai_assets_tests.shared_data import DATA, needs_shared
-
-PERCEPIANO = DATA / "percepiano"
+from crescendai_assets_tests.percepiano_lake import PERCEPIANO, real_labels
+from crescendai_assets_tests.shared_data import needs_shared
 
 pytestmark = needs_shared
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> LabelFiles:
-    found = LabelFiles(tmp_path_factory.mktemp("percepiano") / "percepiano_cache")
-    write_ratings(found, PERCEPIANO / "total_2rounds.csv")
-    write_labels(found)
-    write_passages(found, PERCEPIANO / "midi")
-    write_folds(found, PERCEPIANO / "published_piece_folds.json")
-    return found
+    return real_labels(tmp_path_factory.mktemp("percepiano"))
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,9 @@ from crescendai_assets.labels.ratings import write_ratings
 from crescendai_assets.labels.reliability import COUNTINGS, plan_reliability
 from crescendai_assets.labels.taxonomy import read_taxonomy
 from crescendai_assets.sources.catalogue_yaml import catalogue_folders
-from crescendai_assets_tests.shared_data import DATA, needs_shared
+from crescendai_assets_tests.percepiano_lake import PERCEPIANO, real_labels
+from crescendai_assets_tests.shared_data import needs_shared
 
-PERCEPIANO = DATA / "percepiano"
 LABEL_FILE = PERCEPIANO / "label_2round_mean_reg_19_with0_rm_highstd0.json"
 
 pytestmark = needs_shared
@@ -37,12 +37,7 @@ pytestmark = needs_shared
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> LabelFiles:
     """The whole tier but for its folds; only read."""
-    found = LabelFiles(tmp_path_factory.mktemp("percepiano") / "percepiano_cache")
-    write_ratings(found, PERCEPIANO / "total_2rounds.csv")
-    write_labels(found)
-    write_passages(found, PERCEPIANO / "midi")
-    write_folds(found, PERCEPIANO / "published_piece_folds.json")
-    return found
+    return real_labels(tmp_path_factory.mktemp("percepiano"))
 
 
 def test_the_raw_file_is_read_to_its_last_row(files: LabelFiles):

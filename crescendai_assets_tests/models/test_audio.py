@@ -26,7 +26,7 @@ from crescendai_assets.models.audio import (
     hidden_states,
     stem_output,
 )
-from crescendai_assets.models.audio_figures import ValidationFigures
+from crescendai_assets.models.figures import ValidationFigures
 from crescendai_assets.models.lora import apply_lora_to_muq, count_trainable_params, trainable_state
 from crescendai_assets.models.losses import info_nce_loss
 from crescendai_assets.sample.encoder import build_encoder, write_encoder

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from crescendai_assets.models import losses
+from crescendai_assets.models.heads import Standardise
 from crescendai_assets.models.symbolic import (
     ContinuousSymbolicEncoder,
     GNNSymbolicEncoder,
@@ -20,7 +21,7 @@ from crescendai_assets.models.symbolic import (
     TransformerSymbolicEncoder,
 )
 from crescendai_assets.models.symbolic_codebook import GumbelCodebook, contrastive_loss
-from crescendai_assets.models.symbolic_layers import Standardise, StatisticsPool
+from crescendai_assets.models.symbolic_layers import StatisticsPool
 from crescendai_assets.models.symbolic_links import not_asked
 from crescendai_assets.symbolic.edges import EDGE_TYPES
 from crescendai_assets_tests.models.symbolic_examples import (

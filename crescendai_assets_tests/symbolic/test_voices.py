@@ -56,6 +56,24 @@ def test_a_slip_takes_the_score_voice_of_its_neighbours_or_none():
     assert np.array_equal(voices, written)
 
 
+def test_notes_the_score_gives_no_voice_follow_the_others_of_their_estimate():
+    played, voice = three_lines()
+    pairs = [(i, i) for i in range(len(played))]
+    found = alignment(pairs, len(played), len(played))
+    written = np.choose(voice - 1, [1, 2, 5])
+    some = written.copy()
+    some[np.flatnonzero(voice == 2)[::3]] = 0
+    assert np.array_equal(score_voices(played, some, found, voice), written)
+
+
+def test_an_estimated_voice_of_which_the_score_knows_nothing_stays_a_voice_of_its_own():
+    played, voice = three_lines()
+    matched = np.flatnonzero(voice != 2)
+    found = alignment([(int(i), int(i)) for i in matched], len(played), len(played))
+    written = np.choose(voice - 1, [1, 9, 5])
+    assert np.array_equal(score_voices(played, written, found, voice), np.choose(voice - 1, [1, 10, 5]))
+
+
 @needs_shared
 @pytest.mark.parametrize(("take", "least"), [("Bach/Fugue/bwv_854/LuA01M", 0.4), ("Bach/Prelude/bwv_860/Ko04M", 0.4)])
 def test_estimates_agree_with_the_voices_of_real_scores(take, least):

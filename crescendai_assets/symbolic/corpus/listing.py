@@ -7,7 +7,6 @@ which nothing is known. Files are read in place and never written.
 from __future__ import annotations
 
 import hashlib
-import operator
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,14 +18,13 @@ from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import checked_id
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import read_rows
-from crescendai_assets.sources.asap import read_asap
+from crescendai_assets.sources.asap import AsapPerformance, read_asap
 from crescendai_assets.sources.atepp import LEFT_OUT_QUALITIES, read_atepp
 from crescendai_assets.sources.in_place import file_id, name_fault
 from crescendai_assets.sources.maestro import FolderSource, ZipSource
 from crescendai_assets.sources.maestro_midi import midi_of
-
-MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".smf")
-"""What counts as MIDI in a folder without a catalogue."""
+from crescendai_assets.symbolic.corpus.aligned import AlignedScore
+from crescendai_assets.symbolic.corpus.walk import midi_below
 
 KNOWN = ("asap", "atepp", "maestro", "percepiano")
 """Sources with a layout of their own."""
@@ -50,6 +48,7 @@ class Listed(NamedTuple):  # not a frozen dataclass: 14,000 of those take as lon
         performer_id: Who plays, where it is known.
         copy_of: File of another source that it is a copy of, where the source says so.
         usable: False where the source itself marks it as unfit.
+        score: The score it is aligned with, where that was published.
     """
 
     recording_id: str
@@ -61,6 +60,7 @@ class Listed(NamedTuple):  # not a frozen dataclass: 14,000 of those take as lon
     performer_id: str | None = None
     copy_of: str | None = None
     usable: bool = True
+    score: AlignedScore | None = None
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,18 @@ def _asap(sources: Sources) -> tuple[Iterable[Listed], int]:
             one.midi.relative_to(sources.asap).as_posix(),
             _version(one.midi),
             *(one.composer, one.title, one.performer_id, one.maestro_midi),
+            score=_aligned_score(one),
         )
         for one in found.performances
     )
     return listed, found.absent
+
+
+def _aligned_score(one: AsapPerformance) -> AlignedScore | None:
+    if one.note_alignment is None:
+        return None
+    version = " ".join(_version(path) for path in (one.note_alignment, one.xml) if path)
+    return AlignedScore(str(one.note_alignment), str(one.xml) if one.xml else None, version)
 
 
 def _atepp(sources: Sources) -> tuple[Iterable[Listed], int]:
@@ -221,7 +229,7 @@ def _percepiano(sources: Sources) -> tuple[Iterable[Listed], int]:
     # one of PercePiano's files begins with a space that its label does not have
     listed = (
         Listed(f"percepiano_{name}", entry.path, below + entry.name, _version(entry), title=name)
-        for below, entries in _walk(folder)
+        for below, entries in midi_below(folder)
         for entry in entries
         for name in [Path(entry.name).stem.strip()]
     )
@@ -231,7 +239,7 @@ def _percepiano(sources: Sources) -> tuple[Iterable[Listed], int]:
 def _folder(key: str, folder: Path) -> Iterator[Listed]:
     if not folder.is_dir():
         raise SetupError(f"{folder}: no such folder; correct {key!r} in CRESCENDAI_MIDI_FOLDERS")
-    for below, entries in _walk(folder):
+    for below, entries in midi_below(folder):
         # one hash a folder: one a file would take as long as finding it on disk
         mark = hashlib.blake2b(below[:-1].encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
         for entry in entries:
@@ -239,45 +247,6 @@ def _folder(key: str, folder: Path) -> Iterator[Listed]:
             stem = name[:-4] if name.endswith(".mid") else name.replace(".", "_")
             own = f"{stem}-{mark}" if _PLAIN.fullmatch(stem) else file_id("", below + name)
             yield Listed(f"{key}_{own}", entry.path, below + name, _version(entry))
-
-
-def _walk(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """The MIDI files of each folder below a folder, with the path to it that ends in `/`. Hidden ones are passed over.
-
-    A folder is gone through once, however many links lead to it, by its own path if that is below the folder.
-
-    Raises:
-        SetupError: A folder cannot be read.
-    """
-    prefix = len(str(folder)) + 1
-    waiting, links, seen = [str(folder)], list[str](), set[tuple[int, int]]()
-    while waiting or links:
-        here = (waiting or links).pop()
-        files, folders, linked = _entries(here, seen)
-        if files:
-            yield (here[prefix:].replace(os.sep, "/") + "/").lstrip("/"), files
-        waiting += folders
-        links += linked
-
-
-def _entries(folder: str, seen: set[tuple[int, int]]) -> tuple[list[os.DirEntry[str]], list[str], list[str]]:
-    """MIDI files in a folder by name, folders in it, and links to folders; nothing of one that was seen."""
-    files, folders, linked = list[os.DirEntry[str]](), list[str](), list[str]()
-    try:
-        status = Path(folder).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            return files, folders, linked
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=operator.attrgetter("name")):
-                hidden = entry.name.startswith(".")
-                if not hidden and entry.name.lower().endswith(MIDI_SUFFIXES) and entry.is_file():
-                    files.append(entry)
-                elif not hidden and entry.is_dir():
-                    (linked if entry.is_symlink() else folders).append(entry.path)
-    except OSError as error:
-        raise SetupError(f"{folder}: cannot be read ({error.strerror}); correct its permissions") from error
-    return files, folders, linked
 
 
 def version_of(bytes_: int, mtime_ns: int) -> str:

@@ -6,7 +6,8 @@ A `Product` says how, as a function of a path that runs in a guarded process. Wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.tables import Row, Table
 from crescendai_assets.symbolic import edges, features, graphs, hand_features, voices
+from crescendai_assets.symbolic.corpus.aligned import AlignedScore, voices_of
 from crescendai_assets.symbolic.corpus.pack import Array, Arrays, content_digest
 from crescendai_assets.symbolic.corpus.schemas import CURVES, GRAPHS, TOKENS
 from crescendai_assets.symbolic.midi import read_midi
@@ -23,6 +25,8 @@ from crescendai_assets.symbolic.tokenizer import MAX_SEQ_LEN, PianoTokenizer
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data, HeteroData
+
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Product:
         name: Of the asset, its table and its folder.
         table: Schema of its rows.
         make: Path -> `Made`; module-level, so that it can run in another process.
+        make_aligned: The same of a file that comes with an aligned score; None where the score plays no part.
         identity: What decides its content besides the file: part of every fingerprint.
         unit: What its rows count, for people.
         compiled: Path of the file for pretraining, below `pretrain_cache/`.
@@ -59,11 +64,30 @@ class Product:
     identity: Any
     unit: str
     compiled: str
+    make_aligned: Callable[[Path, AlignedScore | None], Made] | None = None
 
     def fingerprints(self) -> Callable[[str], str]:
         """Hash of a file's bytes -> fingerprint of what is made of it."""
         recipe = fingerprint(self.name, self.identity).encode()
         return lambda sha256: hashlib.blake2b(recipe + sha256.encode(), digest_size=16).hexdigest()
+
+    def facts(self, rows: Iterable[Row]) -> dict[str, Any]:
+        """What its rows hold together; of products with voices, where those come from."""
+        if self.make_aligned is None:
+            return {self.unit: sum(row[self.unit] for row in rows)}
+        total, voices, faults = 0, Counter[str](), list[str]()
+        for row in rows:
+            total += row[self.unit]
+            voices[row.get("voices", "estimate")] += 1
+            if fault := row.get("voices_fault"):
+                faults.append(f"{row['recording_id']}: {fault}")
+        not_used = {"aligned_scores_not_used": len(faults), "why_not_used": faults[:_SHOWN]} if faults else {}
+        return {
+            self.unit: total,
+            "voices_from_score": voices["score"],
+            "voices_estimated": voices["estimate"],
+            **not_used,
+        }
 
 
 def made(arrays: Arrays, facts: Row) -> Made:
@@ -92,8 +116,8 @@ def products(max_seq_len: int = MAX_SEQ_LEN) -> dict[str, Product]:
     }
     every = (
         Product("tokens", TOKENS, partial(_tokens, tokens), tokens.identity, "tokens", "tokens/all_tokens.pt"),
-        Product("score_graphs", GRAPHS, _score_graph, graph, "edges", "graphs/all_graphs.pt"),
-        Product("hetero_graphs", GRAPHS, _hetero_graph, graph, "edges", "graphs/all_hetero_graphs.pt"),
+        Product("score_graphs", GRAPHS, _score_graph, graph, "edges", "graphs/all_graphs.pt", _score_graph),
+        Product("hetero_graphs", GRAPHS, _hetero_graph, graph, "edges", "graphs/all_hetero_graphs.pt", _hetero_graph),
         Product("features", CURVES, _features, curves, "frames", "features/all_features.pt"),
     )
     return {one.name: one for one in every}
@@ -142,36 +166,37 @@ def _tokens(tokenizer: PianoTokenizer, path: Path) -> Made:
     return made({"tokens": flat, "lengths": lengths}, {"tokens": len(flat), "sequences": len(found)})
 
 
-def _score_graph(path: Path) -> Made:
+def _score_graph(path: Path, score: AlignedScore | None = None) -> Made:
     import numpy as np
 
-    nodes, by_type = _graph(path)
+    nodes, by_type, said = _graph(path, score)
     kinds = np.repeat(np.arange(len(by_type), dtype=np.uint8), [len(one) for one in by_type.values()])
     joined = np.concatenate(list(by_type.values()))
     arrays = {"x": nodes, "edge_index": joined, "edge_type": kinds}
-    return made(arrays, {"nodes": len(nodes), "edges": len(joined)})
+    return made(arrays, {"nodes": len(nodes), "edges": len(joined), **said})
 
 
-def _hetero_graph(path: Path) -> Made:
-    nodes, by_type = _graph(path)
-    return made({"x": nodes, **by_type}, {"nodes": len(nodes), "edges": sum(map(len, by_type.values()))})
+def _hetero_graph(path: Path, score: AlignedScore | None = None) -> Made:
+    nodes, by_type, said = _graph(path, score)
+    return made({"x": nodes, **by_type}, {"nodes": len(nodes), "edges": sum(map(len, by_type.values())), **said})
 
 
-def _graph(path: Path) -> tuple[Array, dict[str, Any]]:
-    """Node features, and edges by type, int32, shape (E, 2): along the first axis, as a pack has them.
+def _graph(path: Path, score: AlignedScore | None) -> tuple[Array, dict[str, Any], Row]:
+    """Node features; edges by type, int32, shape (E, 2): along the first axis, as a pack has them; columns on voices.
 
-    Voices are estimated: a corpus has no score for most of its files, and aligning takes seconds where it has.
+    Only published alignments give a score's voices: aligning here would take seconds a file, and most have no score.
     """
     import numpy as np
 
     read = read_midi(path)
-    voice = voices.estimated_voices(read)
+    found_voices = voices_of(read, score)
     try:
-        found = edges.note_edges(read, voice)
+        found = edges.note_edges(read, found_voices.voice)
     except edges.TooManyEdgesError as error:
         raise RecordingError(f"{path}: {error}; take it out") from error
     by_type = {name: np.ascontiguousarray(found[name].T.astype(np.int32)) for name in edges.EDGE_TYPES}
-    return graphs.node_features(read, voice), by_type
+    said = {"voices": found_voices.source, "voices_fault": found_voices.fault}
+    return graphs.node_features(read, found_voices.voice), by_type, said
 
 
 def _features(path: Path) -> Made:

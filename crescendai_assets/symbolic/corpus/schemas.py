@@ -19,6 +19,11 @@ def _row(**columns: Any) -> dict[str, Any]:
     return {"type": "object", "required": list(columns), "properties": columns}
 
 
+def _with_optional(row: dict[str, Any], **columns: Any) -> dict[str, Any]:
+    """With columns that a row may lack: tables written before there were any stand until their rows are made again."""
+    return {**row, "properties": {**row["properties"], **columns}}
+
+
 # where the arrays of a performance are, and what they are
 _KEPT: dict[str, Any] = {
     "shard": {"type": "string", "pattern": "^[0-9a-f]{2}$"},
@@ -29,30 +34,43 @@ _KEPT: dict[str, Any] = {
 PERFORMANCES = Table(
     "performances",
     "recording_id",
-    _row(
-        recording_id=_FILLED,
-        source=_FILLED,
-        file=_FILLED,  # path below the source's folder
-        composer=_TEXT,  # as the source has it; empty where nobody says
-        title=_TEXT,
-        work_id=_OR_NULL,
-        performer_id=_OR_NULL,
-        copy_of=_OR_NULL,  # the file of another source that this is a copy of, where the source says so
-        usable={"type": "boolean"},  # False where the source itself marks it as unfit
-        notes=_ONE,
-        seconds=_SECONDS,
-        sustain_changes=_COUNT,
-        mended=_COUNT,  # notes that were changed or left out when it was read
-        bytes=_COUNT,
-        mtime_ns=_COUNT,
-        sha256=_HASH,
-        **_KEPT,
+    _with_optional(
+        _row(
+            recording_id=_FILLED,
+            source=_FILLED,
+            file=_FILLED,  # path below the source's folder
+            composer=_TEXT,  # as the source has it; empty where nobody says
+            title=_TEXT,
+            work_id=_OR_NULL,
+            performer_id=_OR_NULL,
+            copy_of=_OR_NULL,  # the file of another source that this is a copy of, where the source says so
+            usable={"type": "boolean"},  # False where the source itself marks it as unfit
+            notes=_ONE,
+            seconds=_SECONDS,
+            sustain_changes=_COUNT,
+            mended=_COUNT,  # notes that were changed or left out when it was read
+            bytes=_COUNT,
+            mtime_ns=_COUNT,
+            sha256=_HASH,
+            **_KEPT,
+        ),
+        aligned_score=_HASH,  # of the published alignment and its MusicXML; only where there is one
     ),
     volatile=frozenset({"mtime_ns", "fingerprint"}),
 )
 
 TOKENS = Table("tokens", "recording_id", _row(recording_id=_FILLED, tokens=_ONE, sequences=_ONE, **_KEPT))
-GRAPHS = Table("graphs", "recording_id", _row(recording_id=_FILLED, nodes=_ONE, edges=_COUNT, **_KEPT))
+GRAPHS = Table(
+    "graphs",
+    "recording_id",
+    _with_optional(
+        _row(recording_id=_FILLED, nodes=_ONE, edges=_COUNT, **_KEPT),
+        voices={"enum": ["score", "estimate"]},  # where those of the notes come from
+        voices_of={"anyOf": [_HASH, {"type": "null"}]},  # the aligned score that was looked at
+        voices_fault=_OR_NULL,  # why it was not used
+    ),
+    volatile=frozenset({"voices_fault"}),  # it names a file by where it lies on this machine
+)
 CURVES = Table("features", "recording_id", _row(recording_id=_FILLED, frames=_ONE, **_KEPT))
 
 CORPUS = Table(

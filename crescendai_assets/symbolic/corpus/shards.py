@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from crescendai_assets.audio.guarded import guarded_map
+from crescendai_assets.audio.guarded import GuardedProcess, guarded_map
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.files import clear_temporary
 from crescendai_assets.lake.layout import Partition
@@ -30,7 +30,7 @@ WORKERS = 2
 _SAMPLE = 5
 
 _LOST = ""
-"""Fingerprint of a row whose shard is not there."""
+"""`mark` of a row whose shard is not there."""
 
 Describe = Callable[[str, Made], Row]
 """Id and what was made -> the row, without its place."""
@@ -46,12 +46,20 @@ def shard_path(partition: Partition, name: str, shard: str) -> Path:
     return partition.folder / name / f"{shard}.pt"
 
 
+def mark(fingerprint: str, aligned_score: str | None) -> str:
+    """What decides whether a row is stale: its fingerprint, and the aligned score that it was made with, if any.
+
+    Apart, so that a row still tells by its fingerprint alone of which file and by which recipe it was made.
+    """
+    return f"{fingerprint}-{aligned_score}" if aligned_score else fingerprint
+
+
 def run_product(
     partition: Partition,
     name: str,
     table: Table,
     *,
-    make: Callable[[Path], Made],
+    make_for: Callable[[Collection[str]], Callable[[Path], Made]],
     wanted: Callable[[], Mapping[str, str]],
     path_of: Callable[[str], Path],
     describe: Describe,
@@ -66,8 +74,8 @@ def run_product(
         partition: The source.
         name: Of the product: its table, folder and ledger.
         table: Schema of its rows.
-        make: Runs in a guarded process.
-        wanted: Id -> fingerprint.
+        make_for: Gives, for some ids, the function of a file that runs in a guarded process.
+        wanted: Id -> `mark`.
         path_of: Id -> MIDI file; asked only for what is to be done. May raise a RecordingError.
         describe: Makes the row.
         options: Limit, retries, pruning.
@@ -98,17 +106,14 @@ def run_product(
                 by_shard[shard_of(recording_id)][recording_id] = path_of(recording_id)
             except RecordingError as error:
                 run.fail(recording_id, error)
-        jobs = [(shard, list(by_shard[shard].values())) for shard in sorted(by_shard) if by_shard[shard]]
-        for (shard, _), results in guarded_map(lambda process, job: map_batch(make, process, job[1]), jobs, WORKERS):
+
+        def made_of(process: GuardedProcess, shard: str) -> list[Made | RecordingError]:
+            return map_batch(make_for(by_shard[shard]), process, list(by_shard[shard].values()))
+
+        for shard, results in guarded_map(made_of, sorted(filter(by_shard.get, by_shard)), WORKERS):
             assert not isinstance(results, RecordingError)  # it answers by file
-            _keep(
-                run,
-                shard,
-                folder / f"{shard}.pt",
-                kept,
-                dict(zip(by_shard[shard], results, strict=True)),
-                describe,
-            )
+            made = dict(zip(by_shard[shard], results, strict=True))
+            _keep(run, shard, folder / f"{shard}.pt", kept, made, describe)
 
     return run_stage(
         partition,
@@ -127,7 +132,7 @@ def run_product(
 
 
 def committed_rows(partition: Partition, name: str) -> dict[str, str]:
-    """Id -> fingerprint of what is kept; without its shard's file a row counts for nothing."""
+    """Id -> `mark` of what is kept; without its shard's file a row counts for nothing."""
     return _committed(partition.folder / name, read_rows(partition.stage(name).table))
 
 
@@ -166,7 +171,7 @@ class _Index:
 
     @property
     def kept(self) -> Mapping[str, tuple[str, str]]:
-        """Id -> shard and fingerprint."""
+        """Id -> shard and `mark`."""
         self._look()
         return self._kept
 
@@ -189,13 +194,17 @@ class _Index:
 
     def _noted(self) -> Iterator[Row]:
         for row in read_rows(self._path):
-            self._kept[row["recording_id"]] = row["shard"], row["fingerprint"]
+            self._kept[row["recording_id"]] = row["shard"], _mark_of(row)
             yield row
 
 
 def _committed(folder: Path, rows: Iterable[Row]) -> dict[str, str]:
     there = _shards_in(folder)
-    return {row["recording_id"]: row["fingerprint"] for row in rows if row["shard"] in there}
+    return {row["recording_id"]: _mark_of(row) for row in rows if row["shard"] in there}
+
+
+def _mark_of(row: Row) -> str:
+    return mark(row["fingerprint"], row.get("voices_of"))
 
 
 def _shards_in(folder: Path) -> set[str]:

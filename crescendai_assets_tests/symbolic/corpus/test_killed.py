@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +15,7 @@ from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.symbolic.corpus.performances import corpus_tier
 from crescendai_assets.symbolic.corpus.schemas import PERFORMANCES
 from crescendai_assets.symbolic.corpus.shards import check_shards
+from crescendai_assets_tests.killable import finish, start
 
 FILES = 60
 
@@ -34,21 +33,12 @@ def folder(tmp_path_factory):
 def undisturbed(tmp_path_factory, folder):
     lake = tmp_path_factory.mktemp("undisturbed")
     started = time.monotonic()
-    finish(start(lake, folder))
+    finish(begin(lake, folder))
     return contents(lake), time.monotonic() - started
 
 
-def start(lake, folder) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "crescendai_assets_tests.corpus_process", str(lake), str(folder)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=Path(__file__).parents[3]
-    )
-
-
-def finish(process):
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
-    return output
+def begin(lake, folder) -> subprocess.Popen[str]:
+    return start("corpus_process", lake, folder)
 
 
 def contents(lake) -> dict[str, object]:
@@ -62,7 +52,7 @@ def contents(lake) -> dict[str, object]:
 
 
 def killed_after(lake, folder, seconds):
-    process = start(lake, folder)
+    process = begin(lake, folder)
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     time.sleep(seconds)
@@ -76,7 +66,7 @@ def test_killed_anywhere_it_ends_as_if_never_disturbed(kills, undisturbed, folde
     chance = random.Random(kills)
     for _ in range(kills):
         killed_after(tmp_path, folder, chance.uniform(0, took / 2))
-    finish(start(tmp_path, folder))
+    finish(begin(tmp_path, folder))
     assert contents(tmp_path) == expected
     partition = corpus_tier(Lake(tmp_path)).partition("mine")
     assert check_shards(partition, "performances", deep=True).passed
@@ -85,7 +75,7 @@ def test_killed_anywhere_it_ends_as_if_never_disturbed(kills, undisturbed, folde
 
 
 def test_the_second_of_two_runs_at_once_is_refused_and_touches_nothing(undisturbed, folder, tmp_path):
-    first = start(tmp_path, folder)
+    first = begin(tmp_path, folder)
     assert first.stdout is not None
     assert first.stdout.readline() == "begun\n"
     lock = corpus_tier(Lake(tmp_path)).partition("mine").stage("performances").lock
@@ -93,7 +83,7 @@ def test_the_second_of_two_runs_at_once_is_refused_and_touches_nothing(undisturb
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)
     try:
-        second = start(tmp_path, folder)
+        second = begin(tmp_path, folder)
         output, _ = second.communicate(timeout=60)
         assert second.returncode != 0
         assert "another run" in output

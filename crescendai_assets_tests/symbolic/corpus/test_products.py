@@ -46,7 +46,8 @@ def test_a_graph_is_that_of_the_file(played):
     for name in ("x", "edge_index", "edge_type"):
         assert torch.equal(found[name], expected[name]), name
         assert found[name].dtype == expected[name].dtype
-    assert facts == {"nodes": expected.num_nodes, "edges": expected.num_edges}
+    counts = {"nodes": expected.num_nodes, "edges": expected.num_edges}
+    assert facts == {**counts, "voices": "estimate", "voices_fault": None}
 
 
 def test_a_graph_by_type_is_that_of_the_file(played):

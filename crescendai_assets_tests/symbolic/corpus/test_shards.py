@@ -58,7 +58,7 @@ class Source:
             self.partition,
             "tokens",
             TOKENS,
-            make=numbers,
+            make_for=lambda _ids: numbers,
             wanted=lambda: want,
             path_of=lambda i: self.folder / i,
             describe=lambda i, one: {"recording_id": i, **one.facts, "fingerprint": want[i]},

@@ -1,22 +1,25 @@
-"""From what an audio model makes of a batch to the parts of its objective; the optimiser's groups and course.
+"""From what a model makes of a batch to the parts of its objective: regression and ranking of pairs and of rows.
 
-The losses themselves are in `losses`, what a batch holds is in `audio_options`.
+The losses themselves are in `losses`; what a batch holds is told where a model takes it (`audio_options`,
+`scoring_module`).
 """
 
 # ruff: noqa: TID253 - losses are torch; nothing that definitions reach imports this
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from crescendai_assets.models import losses
-from crescendai_assets.models.audio_options import Batch, Parts
 from crescendai_assets.models.heads import PairwiseHead
+
+Batch: TypeAlias = Mapping[str, Any]
+Parts: TypeAlias = dict[str, Tensor]
+"""Of the objective, by name: regression, ranking, contrastive, invariance."""
 
 
 def compared(out: Mapping[str, Tensor], batch: Batch, threshold: float) -> Parts:
@@ -73,32 +76,13 @@ def merged(parts: Sequence[Parts]) -> Parts:
 
 
 def size_of(batch: Batch) -> int:
-    """Rows of a batch, for the logger's mean."""
+    """Rows of a batch, for the logger's mean: its labels where it has some, since of a graph the first are notes."""
+    for name in ("labels", "labels_a"):
+        if name in batch:
+            return len(batch[name])
     for value in batch.values():
         if isinstance(value, Mapping):
             return size_of(value)
         if hasattr(value, "shape"):
             return len(value)
     return 1
-
-
-def decayed(parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Optimiser's groups of one learning rate: matrices with weight decay, biases and norms without."""
-    every = list(parameters)
-    groups = (([p for p in every if p.ndim > 1], weight_decay), ([p for p in every if p.ndim <= 1], 0.0))
-    return [{"params": group, "lr": learning_rate, "weight_decay": decay} for group, decay in groups if group]
-
-
-def warmup_and_cosine(warmup: int, length: int | None) -> Any:
-    """Step -> share of the learning rate: rises over `warmup` steps, falls to a hundredth at `length`."""
-    warmup = min(warmup, length // 5) if length else warmup
-
-    def share(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        if length is None or length <= warmup:
-            return 1.0
-        gone = min((step - warmup) / (length - warmup), 1.0)
-        return 0.01 + 0.99 * (1 + math.cos(math.pi * gone)) / 2
-
-    return share

@@ -1,0 +1,173 @@
+"""Which segments A2 would learn from in its first stage: T3's verified pieces and T4's twins, without rated works.
+
+A recording of T3 is left out where its title may be a rated work, where the symbolic corpus holds its music out, and
+with it all that is mapped to the same piece. Of T4 titles alone can tell, and many name no piece: what is not known is
+used. What a plan is, is in `pretrain_plan`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from crescendai_assets.embeddings.identity import read_identity
+from crescendai_assets.labels.evaluation_works import is_evaluation_work
+from crescendai_assets.lake.compiled import rows_of_all
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.fingerprints import fingerprint
+from crescendai_assets.lake.layout import Tier
+from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.training.packing import AUGMENTED, plan_pack
+from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlace, PretrainPlan, set_aside
+from crescendai_assets.training.pretrain_settings import PretrainSettings
+from crescendai_assets.training.pretraining import corpus_path
+
+RATED = "of a rated work"
+TWICE = "the sound of another video"
+UNVERIFIED = "not verified by its MIDI"
+ALONE = "no other performer of its piece in its split"
+NO_TWIN = "no augmented twin"
+
+T3, T4 = "maestro", "youtube"
+
+_FEWEST = 2
+"""Pieces that a contrast needs at least."""
+
+
+def plan_tiers(place: PretrainPlace, settings: PretrainSettings) -> PretrainPlan:
+    """What A2's first stage would learn from.
+
+    Raises:
+        SetupError: Neither tier has enough, or they were embedded by different encoders.
+    """
+    left_out: Counter[str] = Counter()
+    rated = rated_recordings(place)
+    found = {
+        T3: _pieces(place.maestro, rated, left_out, verified=settings.verified),
+        T4: _twins(place.youtube, rated, left_out),
+    }
+    if not any(found.values()):
+        raise SetupError(
+            f"{place.maestro.folder} and {place.youtube.folder}: nothing to pretrain A2 on; materialize "
+            "maestro/contrastive_mapping, youtube/augmented_pairs and the packs of both tiers first"
+        )
+    used, notes = _on_sides({tier: rows for tier, rows in found.items() if rows}, settings.inner_share)
+    notes += [
+        f"without {'T3: no verified piece' if tier == T3 else 'T4: no twins'}" for tier in found if not found[tier]
+    ]
+    notes += [f"{count} recordings left out: {why}" for why, count in sorted(left_out.items()) if count]
+    encoder = _encoder(place, [tier for tier in found if found[tier]])
+    told = fingerprint(LEARNT_FROM.digest(used), encoder[1])
+    segments = {tier: {one: row["segments"] for one, row in rows.items()} for tier, rows in found.items()}
+    return PretrainPlan(
+        tuple(used), segments, {why: count for why, count in left_out.items() if count}, tuple(notes), told, encoder
+    )
+
+
+def rated_recordings(place: PretrainPlace) -> set[str]:
+    """Recordings of T3 and T4 that may be of a rated work, by their titles or by the corpus."""
+    rows = [("canonical_composer", "canonical_title", row) for row in rows_of_all(place.maestro, "segments")]
+    rows += [("", "title", row) for row in rows_of_all(place.youtube, "segments")]
+    titles = {
+        (str(row.get(composer, "")), str(row.get(title, "")), str(row["recording_id"])) for composer, title, row in rows
+    }
+    named = {one for composer, title, one in titles if is_evaluation_work(composer, title)}
+    path = corpus_path(place.corpus)
+    held = {row["recording_id"] for row in read_rows(path) if row["role"] == "held_out"} if path.exists() else set()
+    return named | held
+
+
+def _pieces(tier: Tier, rated: Collection[str], left_out: Counter[str], *, verified: bool) -> dict[str, Row]:
+    """Recordings of T3 with a partner: `piece`, `segments`, `content`, which covers what else a pair depends on."""
+    if not (tier.contrastive_mapping.exists() and tier.contrastive_recordings.exists()):
+        return {}
+    content = _content(tier)
+    mapping: Mapping[str, list[str]] = json.loads(tier.contrastive_mapping.read_text(encoding="utf-8"))
+    of_recording: dict[str, list[str]] = defaultdict(list)
+    for key in sorted(key for keys in mapping.values() for key in keys if key in content):
+        of_recording[key.rpartition("_seg")[0]].append(key)
+    rows = [row for row in read_rows(tier.contrastive_recordings) if row["recording_id"] in of_recording]
+    works = {row["work_id"] for row in rows if row["recording_id"] in rated}
+    kept: list[Row] = []
+    for row in rows:
+        if row["work_id"] in works:
+            left_out[RATED] += 1
+        elif verified and not row["verified"]:
+            left_out[UNVERIFIED] += 1
+        else:
+            kept.append(row)
+    performers: dict[tuple[str, str], set[Any]] = defaultdict(set)
+    for row in kept:
+        performers[row["work_id"], row["split"]].add(row["performer_id"])
+    paired = [row for row in kept if len(performers[row["work_id"], row["split"]]) > 1]
+    left_out[ALONE] += len(kept) - len(paired)
+    return {
+        row["recording_id"]: _row(row["work_id"], of_recording[row["recording_id"]], content, row) for row in paired
+    }
+
+
+def _twins(tier: Tier, rated: Collection[str], left_out: Counter[str]) -> dict[str, Row]:
+    """Recordings of T4 with a twin, no sound twice; each is a piece of its own."""
+    clean, twin = _content(tier), _content(tier, augmented=True)
+    double = {row["recording_id"] for row in read_rows(tier.metadata) if row.get("duplicate_of")}
+    found: dict[str, Row] = {}
+    by_recording: dict[str, list[str]] = defaultdict(list)
+    for key in sorted(clean):
+        by_recording[key.rpartition("_seg")[0]].append(key)
+    for recording, keys in sorted(by_recording.items()):
+        both = [key for key in keys if key in twin]
+        if recording in rated:
+            left_out[RATED] += 1
+        elif recording in double:
+            left_out[TWICE] += 1
+        elif not both:
+            left_out[NO_TWIN] += 1
+        else:
+            found[recording] = _row(recording, both, clean, [twin[key] for key in both])
+    return found
+
+
+def _row(piece: str, keys: list[str], content: Mapping[str, str], told: Any) -> Row:
+    return {"piece": piece, "segments": keys, "content": fingerprint([[key, content[key]] for key in keys], told)}
+
+
+def _content(tier: Tier, *, augmented: bool = False) -> dict[str, str]:
+    """Segment -> hash of its embedding."""
+    planned = plan_pack(tier, AUGMENTED) if augmented else plan_pack(tier)
+    return {row["segment_id"]: row["content"] for row in planned.rows}
+
+
+def _on_sides(found: Mapping[str, Mapping[str, Row]], share: float) -> tuple[list[Row], list[str]]:
+    """Rows of `LEARNT_FROM`, and what must be said of the split."""
+    aside = {
+        tier: set_aside({row["piece"] for row in rows.values()}, share, fewest=_FEWEST) for tier, rows in found.items()
+    }
+    few = [f"{tier} has too few pieces to set some aside" for tier in found if not aside[tier]]
+    if len(few) == len(found):
+        raise SetupError(f"{'; '.join(few)}: {2 * _FEWEST} are needed in one of the tiers; add recordings")
+    used = [
+        {
+            "recording_id": recording,
+            "of": tier,
+            "role": "validation" if row["piece"] in aside[tier] else "train",
+            "piece": row["piece"],
+            "content": row["content"],
+        }
+        for tier, rows in found.items()
+        for recording, row in rows.items()
+    ]
+    return sorted(used, key=lambda row: str(row["recording_id"])), few
+
+
+def _encoder(place: PretrainPlace, tiers: list[str]) -> tuple[str, str]:
+    """What made the embeddings of all of them."""
+    folders = {T3: place.maestro.embeddings(), T4: place.youtube.embeddings()}
+    found = {tier: read_identity(folders[tier]) for tier in tiers}
+    digests = {one.digest if one else "" for one in found.values()}
+    if len(digests) > 1:
+        said = ", ".join(f"{tier} {one.describe() if one else 'nobody knows'}" for tier, one in found.items())
+        raise SetupError(f"T3 and T4 were embedded by different encoders ({said}); embed one of them again")
+    identity = next(iter(found.values()))
+    return (identity.describe(), identity.digest) if identity else ("not known", "")
