@@ -20,6 +20,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: more threads would o
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_process_at_a_time() -> Iterator[None]:
+    """The corpus in one guarded process instead of two: starting one takes seconds, and a test is done before that."""
+    from crescendai_assets.symbolic.corpus import shards
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "WORKERS", 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small untrained MuQ checkpoint; only read."""

@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 from click.testing import CliRunner, Result
 
+from crescendai_assets.audio.decode import save_audio
 from crescendai_assets.cli import main
 from crescendai_assets.embeddings.identity import IDENTITY_FILE, EncoderSpec, claim_folder, identify
 from crescendai_assets.labels.folds import read_folds
 from crescendai_assets.lake.layout import Lake
+from crescendai_assets.sample import synth
+from crescendai_assets.sample.rated_set import played
 from crescendai_assets.training.fit import fit_fold
+from crescendai_assets.training.hand_dataset import midi_of_segments, score_path
 from crescendai_assets.training.settings import FitSettings
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets_tests.training.rated_lake import make_rated_lake, tiny
@@ -41,6 +46,37 @@ def copied(place: T1Place, root: Path) -> T1Place:
     """A lake of a test's own; MIDI and scores stay where they are."""
     shutil.copytree(place.root, root / "lake")
     return T1Place.of(Lake(root / "lake"), place.scores, midi=place.midi)
+
+
+def a_rated_midi(place: T1Place, folder: Path) -> Path:
+    """A rated performance under a name of a user's choice."""
+    assert place.midi is not None
+    return Path(shutil.copy(sorted(place.midi.iterdir())[0], folder / "my <best> take & more.mid"))
+
+
+def its_score(place: T1Place) -> Path:
+    """The score of that performance."""
+    assert place.midi is not None
+    assert place.scores is not None
+    found = score_path(sorted(place.midi.iterdir())[0].stem, midi_of_segments(place.scores))
+    assert found is not None
+    return found
+
+
+def its_sound(place: T1Place, folder: Path) -> Path:
+    """How it sounded, on the sample's piano."""
+    assert place.midi is not None
+    took, seconds = played(sorted(place.midi.iterdir())[0].stem)
+    sound = synth.synthesise(took.notes, took.pedals, 24_000, seconds, channels=1)
+    save_audio(sound.reshape(-1).astype(np.float32), folder / "take.wav")
+    return folder / "take.wav"
+
+
+def noise(folder: Path, seconds: int = 7) -> Path:
+    """Sound that is no music."""
+    samples = np.random.default_rng(0).normal(size=24_000 * seconds).astype(np.float32) * 0.05
+    save_audio(samples, folder / "noise.wav")
+    return folder / "noise.wav"
 
 
 def run(place: T1Place, *arguments: str | Path, **environment: str) -> Result:
@@ -72,11 +108,12 @@ class Reader(HTMLParser):
 
 
 def read(page: Path) -> Reader:
+    """A page, read."""
     reader = Reader()
     reader.feed(page.read_text(encoding="utf-8"))
     return reader
 
 
-def read_page(page: Path) -> list[str]:
-    """Its text."""
-    return read(page).text
+def words_of(page: Path) -> str:
+    """Its text, on one line."""
+    return " ".join("".join(read(page).text).split())

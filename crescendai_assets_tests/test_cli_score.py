@@ -6,86 +6,40 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from functools import partial
-from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
-from crescendai_assets.audio.decode import save_audio
 from crescendai_assets.cli import main
-from crescendai_assets.embeddings.identity import IDENTITY_FILE, EncoderSpec, claim_folder, identify
-from crescendai_assets.evaluation.comparison import read_judges
-from crescendai_assets.evaluation.robustness_about import checkpoint_name
-from crescendai_assets.evaluation.robustness_scores import ROBUSTNESS, STAGE
-from crescendai_assets.evaluation.robustness_sound import cache_of
-from crescendai_assets.evaluation.scoring_models import choose
 from crescendai_assets.labels.dimensions import DIMENSIONS
-from crescendai_assets.labels.folds import read_folds
-from crescendai_assets.labels.percepiano import read_labels
-from crescendai_assets.lake.layout import Lake
-from crescendai_assets.lake.tables import read_rows
-from crescendai_assets.sample import synth
 from crescendai_assets.sample.encoder import write_encoder
-from crescendai_assets.sample.rated_set import played
-from crescendai_assets.symbolic.midi import read_midi
-from crescendai_assets.training.checkpoints import (
-    SCORES,
-    CheckpointFiles,
-    files_of,
-    finished,
-    read_report,
-    score_rows,
-    write_report,
-)
-from crescendai_assets.training.fit import fit_fold
-from crescendai_assets.training.hand_dataset import midi_of_segments, score_path
+from crescendai_assets.training.checkpoints import CheckpointFiles, read_report, write_report
 from crescendai_assets.training.t1_plan import T1Place
-from crescendai_assets_tests.training.rated_lake import make_rated_lake, tiny
-from crescendai_assets_tests.training.test_one_performance import write_midi
+from crescendai_assets_tests.scored_lake import a_rated_midi, its_score, make_scored_lake, noise, read, run
 
 SAMPLE = "not PercePiano's"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, encoder_folder: Path) -> T1Place:
-    """S0 in all folds of a shuffle, A0 in two of them as if over the sample's encoder."""
-    place = make_rated_lake(tmp_path_factory.mktemp("scored"))
-    (place.embeddings.embedding_folder / IDENTITY_FILE).unlink()
-    claim_folder(
-        place.embeddings.embedding_folder, identify(EncoderSpec(str(encoder_folder), device="cpu")), "percepiano"
-    )
-    for fold in read_folds(place.labels):
-        if fold.protocol == "passage" and fold.seed == 0:
-            fit_fold(place, fold, tiny("S0"))
-            if fold.name in ("s0f0", "s0f1"):
-                fit_fold(place, fold, tiny("A0", epochs=1))
-    return place
+    """S0 in all folds of a shuffle, A0 in two of them."""
+    return make_scored_lake(tmp_path_factory.mktemp("scored"), encoder_folder, s0=4, a0=2)
 
 
 @pytest.fixture
 def midi(trained: T1Place, tmp_path: Path) -> Path:
-    """A rated performance under a name of a user's choice."""
-    assert trained.midi is not None
-    return Path(shutil.copy(sorted(trained.midi.iterdir())[0], tmp_path / "my <best> take & more.mid"))
+    return a_rated_midi(trained, tmp_path)
 
 
 @pytest.fixture
 def score(trained: T1Place) -> Path:
-    assert trained.midi is not None
-    assert trained.scores is not None
-    found = score_path(sorted(trained.midi.iterdir())[0].stem, midi_of_segments(trained.scores))
-    assert found is not None
-    return found
+    return its_score(trained)
 
 
 @pytest.fixture
 def wav(tmp_path: Path) -> Path:
-    noise = np.random.default_rng(0).normal(size=24_000 * 7).astype(np.float32) * 0.05
-    save_audio(noise, tmp_path / "take.wav")
-    return tmp_path / "take.wav"
+    return noise(tmp_path)
 
 
 def test_a_performance_is_told_in_all_dimensions_with_intervals_and_a_page(trained, midi, score):
@@ -156,9 +110,9 @@ def test_sound_is_heard_by_the_encoder_that_the_model_learnt_over_and_an_untrain
     assert "The encoder was never trained" in result.output
     assert "UNTRAINED" in result.output
     assert "Only 2 of 12 folds of A0 are trained" in result.output
-    text = "".join(read(wav.with_name("take.wav.report.html")).text)
+    text = "".join(read(wav.with_name("noise.wav.report.html")).text)
     assert "The encoder was never trained" in text
-    assert "Waveform" in " ".join(read(wav.with_name("take.wav.report.html")).alts)
+    assert "Waveform" in " ".join(read(wav.with_name("noise.wav.report.html")).alts)
 
 
 def test_another_encoder_than_the_model_learnt_over_is_refused_naming_both(trained, wav, tmp_path):
@@ -168,7 +122,7 @@ def test_another_encoder_than_the_model_learnt_over_is_refused_naming_both(train
     assert "the encoder here is not the one that the model was trained over" in result.output
     assert "other@sha256" in result.output
     assert "sample-muq@sha256" in result.output
-    assert not wav.with_name("take.wav.report.html").exists()
+    assert not wav.with_name("noise.wav.report.html").exists()
 
 
 def test_nothing_trained_says_what_to_train(trained, midi, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +70,8 @@ def score(
     page = out or file.with_name(f"{file.name}.report.html")
     _refuse_overwriting(page, asked)
     place = T1Place.of(open_lake(root), embedding_set=embedding_set)
-    sheet = score_performance(place, asked, spec_from(), progress=lambda line: click.echo(line, err=True))
+    with redirect_stdout(sys.stderr):  # libraries print while they load weights; --json is for programs
+        sheet = score_performance(place, asked, spec_from(), progress=lambda line: click.echo(line, err=True))
     write_atomic(page, score_page(sheet).encode())
     if as_json:
         print_json(_as_json(sheet, page))

@@ -55,8 +55,8 @@ class FitConfig(dg.Config):
     sizes: dict[str, Any] = Field({}, description="Arguments of the model that differ from the preset's.")
     start: str = Field(
         _DEFAULTS.start,
-        description="auto begins from pretrained/<model> of these sizes where it is finished, else from scratch, and "
-        "the notes say which; scratch; pretrained fails where it is not.",
+        description="auto begins from pretrained/<model> where there are weights of these sizes, else from scratch; "
+        "the notes say which, and it fails where they are half done or out of date. scratch; pretrained fails without.",
     )
     on_fold_complete: str = Field("", description="A function to call with the report, as package.module:function.")
 

@@ -29,6 +29,8 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
+        if math.isnan(self.value) or math.isnan(self.low):
+            return "n/a" if math.isnan(self.value) else f"{self.value:.3f} [n/a]"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -41,6 +43,16 @@ class Difference(Interval):
     """
 
     share_above: float = math.nan
+
+    def __str__(self) -> str:
+        if math.isnan(self.value) or math.isnan(self.low):
+            return "n/a" if math.isnan(self.value) else f"{self.value:+.3f} [n/a]"
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+    @property
+    def reversed(self) -> Difference:
+        """The second model's figure minus the first's."""
+        return Difference(-self.value, -self.high, -self.low, 1 - self.share_above)
 
     @property
     def significant(self) -> bool:
@@ -221,8 +233,8 @@ def _draws(figure: Drawable, draws: int, seed: int) -> Floats:
     import numpy as np
 
     size = len(figure.groups)
-    if not size:
-        return np.zeros((0, 0))
+    if size < 2:  # one group drawn again and again is always the same: no interval, not one of no width
+        return np.zeros((0, size))
     return np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws).astype(np.float64)
 
 

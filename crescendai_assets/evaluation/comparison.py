@@ -112,9 +112,10 @@ class Section:
         protocol: Which.
         entries: Models with at least one finished fold.
         shuffles: Those that every model with whole shuffles has: the only fair ground to compare all of them on.
-        results: These models on these shuffles.
+        results: These models on these shuffles and on the rows that all of them were asked about.
         behind: Model -> the winner's pairs minus its own, on the rows of both.
         winner: Of the results by pairs, then R²; None where there is none.
+        segments: How many rows the results are of.
     """
 
     protocol: Protocol
@@ -123,6 +124,7 @@ class Section:
     results: tuple[ModelResult, ...]
     behind: Mapping[str, Difference]
     winner: str | None
+    segments: int
 
 
 @dataclass(frozen=True, eq=False)

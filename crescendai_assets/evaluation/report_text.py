@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crescendai_assets.evaluation.bootstrap import Difference, Interval
+from crescendai_assets.evaluation.bootstrap import Interval
 from crescendai_assets.evaluation.comparison import Comparison, Entry, Section
 from crescendai_assets.evaluation.protocols import Judged
 from crescendai_assets.evaluation.table import format_comparison_table
@@ -104,6 +104,9 @@ def verdict(section: Section) -> str:
 
 def summary_table(section: Section) -> str:
     """The short table: models with whole shuffles on those that all of them have; what is not known n/a."""
+    if not section.results:
+        whole = any(entry.whole for entry in section.entries)
+        return f"No winner: no shuffle is complete {'for every model that has one' if whole else 'for any model'}."
     return format_comparison_table(section.results, section.behind)
 
 
@@ -120,7 +123,8 @@ def _of_difficulty(comparison: Comparison) -> str:
     if found.missing:
         return f"Difficulty is n/a: {found.missing}."
     return (
-        f"Difficulty: Spearman's rho of the mean score of a segment with the level of its work ({found.works} of them)."
+        "Difficulty: Spearman's rho of the mean score of a segment with the level of its work, over segments of "
+        f"{found.works} works or pieces; as these are what differs, no interval is given."
     )
 
 
@@ -152,7 +156,10 @@ def _ground(section: Section) -> str:
     """What the short table is of."""
     shuffles = ", ".join(str(seed) for seed in section.shuffles if seed is not None)
     partial = [entry.name for entry in section.entries if not entry.whole]
-    said = f"Side by side, on the shuffles that all of these models have{f' ({shuffles})' if shuffles else ''}."
+    said = "Nothing can be set side by side."
+    if section.results:
+        on = f" on the shuffles that all of these models have ({shuffles})," if shuffles else ""
+        said = f"Side by side,{on} on the {section.segments} segments that all of them were asked about."
     return f"{said} Not among them, as no shuffle is complete: {', '.join(partial)}." if partial else said
 
 
@@ -172,8 +179,8 @@ def _table(comparison: Comparison, section: Section, which: str) -> str:
             _number(judged.r2_by_fold),
             str(judged.pairs),
             _number(judged.ccc),
-            _difference(over.r2) if (over := entry.over.get(judged.rows)) else "",
-            _difference(over.pairs) if over else "",
+            str(over.r2) if (over := entry.over.get(judged.rows)) else "",
+            str(over.pairs) if over else "",
         ]
         published = [str(entry.published_pairs) if of_all and entry.published_pairs else ""] if leaky else []
         lines.append([*cells, *published, "; ".join(_entry_notes(entry))])
@@ -246,10 +253,6 @@ def _folds(comparison: Comparison, section: Section, entry: Entry) -> str:
 
 def _spread(value: str, name: str, interval: Interval) -> Mapping[str, float]:
     return {value: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
-def _difference(found: Difference) -> str:
-    return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def _number(value: float) -> str:

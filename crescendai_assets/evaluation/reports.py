@@ -124,15 +124,28 @@ def _section(
         seed for seed in dict.fromkeys(fold.seed for fold in folds) if all(seed in o.seeds for o in able.values())
     ]
     if not able or not shuffles:
-        return Section(protocol, entries, (), (), {}, None)
-    fair = {name: _of_seeds(one, shuffles) for name, one in able.items()}
+        return Section(protocol, entries, (), (), {}, None, 0)
+    fair = _side_by_side(able, shuffles)
     results = tuple(_result(entry, fair[entry.name], judges, draws) for entry in entries if entry.name in fair)
     winner = pick_winner(results)
     behind: dict[str, Difference] = {}
     for name, one in able.items():
         if winner is not None and name != winner and (over := _over(able[winner], one, judges, draws)):
             behind[name] = over[ALL].pairs
-    return Section(protocol, entries, tuple(shuffles), results, behind, winner)
+    segments = int((next(iter(fair.values())).fold >= 0).all(0).sum())
+    return Section(protocol, entries, tuple(shuffles), results, behind, winner, segments)
+
+
+def _side_by_side(able: Mapping[str, OutOfFold], shuffles: Sequence[int | None]) -> dict[str, OutOfFold]:
+    """What models said in shuffles that all have, of the rows that all were asked about.
+
+    Who leaves hard rows out must not win by it.
+    """
+    import numpy as np
+
+    found = {name: _of_seeds(one, shuffles) for name, one in able.items()}
+    both = np.logical_and.reduce([one.fold >= 0 for one in found.values()])
+    return {name: _only(one, both) for name, one in found.items()}
 
 
 def _result(entry: Entry, found: OutOfFold, judges: Judges, draws: int) -> ModelResult:
@@ -187,6 +200,7 @@ def _entry(
         pairs = judge_predictions(found, judges.rows, judges.labels, pairing=as_published, draws=draws)
         published = pairs.everyone.pairs
     held, unknown = robustness_of([one.report for one in used], measured)
+    rho = difficulty_rho(found, judges.difficulty)
     on_gpu = [one.report for one in used if not one.report.device.startswith("CPU")]
     return Entry(
         name=name,
@@ -198,10 +212,10 @@ def _entry(
         by_fold={one.fold.name: one.report.figures.get("r2", float("nan")) for one in used},
         over={} if reference is None else _over(found, reference, judges, draws),
         gpu_hours=sum(report.seconds for report in on_gpu) / 3600 if on_gpu else None,
-        difficulty_rho=difficulty_rho(found, judges.difficulty),
+        difficulty_rho=rho,
         robustness=held,
         robustness_missing=unknown,
-        notes=_notes(used),
+        notes=(*_notes(used), *_of_difficulty(rho, judges)),
     )
 
 
@@ -213,7 +227,15 @@ def _notes(used: Sequence[_Scored]) -> tuple[str, ...]:
         notes.add(f"{left_out} rated segments could not be used")
     if len({str(report.settings) for report in reports}) > 1:
         notes.add("folds were trained with different settings")
+    if len({report.encoder[1] for report in reports}) > 1:
+        notes.add("folds were trained over different encoders")
     return tuple(sorted(notes))
+
+
+def _of_difficulty(rho: float, judges: Judges) -> tuple[str, ...]:
+    """Why ρ is not known though works have levels."""
+    there = rho == rho or judges.difficulty.missing
+    return () if there else ("difficulty n/a: of one level, or one score, in all rows held out",)
 
 
 def _over(first: OutOfFold, second: OutOfFold, judges: Judges, draws: int) -> dict[str, Over]:

@@ -32,16 +32,21 @@ def compute_robustness_metrics(clean: Any, augmented: Any) -> dict[str, float]:
 
     Returns:
         `pearson_r`: mean over dimensions of the correlation across segments (so that what all dimensions share by
-        their scale counts for nothing); NaN where no dimension varies. `score_drop_pct`: how far the mean score falls,
-        percent of the clean mean; negative when scores rise, NaN for a clean mean of 0 or no rows.
+        their scale counts for nothing); 0 in a dimension that augmentation makes constant, NaN where no dimension
+        varies clean. `score_drop_pct`: how far the mean score falls, percent of the clean mean; negative when scores
+        rise, NaN for a clean mean of 0 or no rows.
 
     Raises:
         ValueError: Shapes differ, or a number is NaN.
     """
+    import numpy as np
+
     before, after = alike(clean=clean, augmented=augmented)
+    varied = np.ptp(before, axis=0) > 0 if len(before) else np.zeros(before.shape[1], bool)
+    r = pearson(before, after)
     level = float(before.mean()) if before.size else 0.0
     drop = 100 * (level - float(after.mean())) / abs(level) if level else float("nan")
-    return {"pearson_r": mean_of_known(pearson(before, after)), "score_drop_pct": drop}
+    return {"pearson_r": mean_of_known(np.where(varied & np.isnan(r), 0.0, r)), "score_drop_pct": drop}
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Held:
     Attributes:
         judged: Segments, counted once for each checkpoint that never saw them.
         pearson_r: Of scores clean and degraded, mean over checkpoints by segments; NaN where it is not known.
-        score_drop_pct: How far scores fall, likewise.
+        score_drop_pct: How far scores fall, likewise; on average over effects a rise counts as no drop.
         compared: Pairs of one passage that count, all dimensions.
         pairs: Share of them in the right order by the clean scores; NaN without any.
         pairs_degraded: The same by the degraded ones.
@@ -104,7 +109,10 @@ class Robustness:
 
 
 def over_effects(by_effect: Mapping[str, Held]) -> Robustness | None:
-    """The mean over effects; None where nothing was judged."""
+    """The mean over effects; None where nothing was judged.
+
+    Scores that rise under one effect must not hide that they drop under another: in the mean a rise is a drop of 0.
+    """
     known = {effect: held for effect, held in by_effect.items() if held.judged}
     if not known:
         return None
@@ -112,7 +120,7 @@ def over_effects(by_effect: Mapping[str, Held]) -> Robustness | None:
     mean = Held(
         judged=max(held.judged for held in each),
         pearson_r=mean_of_known([held.pearson_r for held in each]),
-        score_drop_pct=mean_of_known([held.score_drop_pct for held in each]),
+        score_drop_pct=mean_of_known([_no_rise(held.score_drop_pct) for held in each]),
         compared=max(held.compared for held in each),
         pairs=mean_of_known([held.pairs for held in each]),
         pairs_degraded=mean_of_known([held.pairs_degraded for held in each]),
@@ -125,6 +133,10 @@ def weighted_mean(values: Sequence[float | None], weights: Sequence[float]) -> f
     known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None and weight]
     total = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / total if total else float("nan")
+
+
+def _no_rise(drop: float) -> float:
+    return 0.0 if drop < 0 else drop  # NaN stays
 
 
 def _low_if_unknown(value: float) -> float:

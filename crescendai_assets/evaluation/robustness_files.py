@@ -64,15 +64,16 @@ def _check_done(place: T1Place, degrading: Degrading) -> Outcome:
     chosen = {degraded_id(clip["segment_id"], effect) for clip in about.clips for effect in degrading.effects}
     wanted = wanted_embeddings(cache, identity, degrading.product)
     have, failed = committed_embeddings(cache, degrading.product), read_failures(cache.stage("augmented_pairs").ledger)
-    pending = [i for i in sorted(chosen) if (i not in wanted or have.get(i) != wanted[i]) and i not in failed]
+    lost = {i for i in chosen & failed.keys() if failed[i].fingerprint == wanted.get(i)}
+    pending = [i for i in sorted(chosen - lost) if i not in wanted or have.get(i) != wanted[i]]
     faults: list[Row] = [{"id": i, "fault": "not degraded and embedded"} for i in pending]
     measured, not_measured = committed_scores(cache), read_failures(cache.stage(STAGE).ledger)
     faults += [
         {"id": name, "fault": "not asked"}
         for name, of in wanted_scores(about).items()
-        if measured.get(name) != of and name not in not_measured
+        if measured.get(name) != of and (name not in not_measured or not_measured[name].fingerprint != of)
     ]
-    facts = {"degraded_clips": len(chosen), "checkpoints": len(about.checkpoints), "could_not_be_embedded": len(failed)}
+    facts = {"degraded_clips": len(chosen), "checkpoints": len(about.checkpoints), "could_not_be_embedded": len(lost)}
     return outcome(faults, "all is measured", "left to measure: run the asset again", facts)
 
 

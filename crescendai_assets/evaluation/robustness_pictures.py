@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 from crescendai_assets.evaluation.robustness import LEAST_R, MOST_DROP_PCT
 from crescendai_assets.evaluation.robustness_report import Measured, RobustnessReport
@@ -30,7 +31,7 @@ def by_effect(models: Sequence[Measured]) -> bytes:
     drawn = empty_figure(6.4, 1.2 + 0.24 * len(effects))
     drop, r = (plain(axes) for axes in drawn.subplots(1, 2, sharey=True))
     width = 0.8 / len(models)
-    for number, (one, colour) in enumerate(zip(models, _COLOURS, strict=False)):
+    for number, (one, colour) in enumerate(zip(models, cycle(_COLOURS), strict=False)):
         places = [effects.index(effect) - 0.4 + width * (number + 0.5) for effect in one.held.by_effect]
         held = list(one.held.by_effect.values())
         drop.barh(places, [h.score_drop_pct for h in held], width, color=colour, label=one.name)

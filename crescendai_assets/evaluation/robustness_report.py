@@ -22,8 +22,9 @@ from crescendai_assets.evaluation.robustness_about import (
     listened,
 )
 from crescendai_assets.evaluation.robustness_scores import STAGE, committed_scores, score_degraded, wanted_scores
-from crescendai_assets.evaluation.robustness_sound import Degrading, cache_of, embed_degraded
+from crescendai_assets.evaluation.robustness_sound import Degrading, cache_of, degraded_id, embed_degraded
 from crescendai_assets.labels.protocols import PROTOCOLS, Protocol
+from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.stage import Options, Progress, StageReport, silent
 from crescendai_assets.lake.tables import Row, read_rows
@@ -124,12 +125,15 @@ def read_robustness(place: T1Place, degrading: Degrading) -> RobustnessReport:
     rows: list[Row] = []
     if cache := about.cache:
         have, ledger = committed_scores(cache), read_failures(cache.stage(STAGE).ledger)
-        current = {name for name, of in wanted_scores(about).items() if have.get(name) == of}
+        wanted = wanted_scores(about)
+        current = {name for name, of in wanted.items() if have.get(name) == of}
         rows = [row for row in read_rows(cache.stage(STAGE).table) if row["recording_id"] in current]
         for one in about.checkpoints:
             if one.name not in current:
-                refused[one.name] = ledger[one.name].message if one.name in ledger else "was not measured yet"
-        lost = len(read_failures(cache.stage(degrading.product.asset).ledger))
+                failure = ledger.get(one.name)
+                known = failure is not None and failure.fingerprint == wanted[one.name]
+                refused[one.name] = failure.message if failure and known else "was not measured yet"
+        lost = _lost(about, cache)
     measured = _measured(rows)
     told = {one.name.split(" ")[0] for one in measured}
     return RobustnessReport(
@@ -138,7 +142,7 @@ def read_robustness(place: T1Place, degrading: Degrading) -> RobustnessReport:
         passages=len({clip["passage"] for clip in about.clips}),
         effects=degrading.effects,
         seed=degrading.seed,
-        missing=_missing(about, told),
+        missing={**_missing(about, told), **_unheard(about, rows)},
         refused=refused,
         lost=lost,
         notes=tuple(sorted({f"over {one.report.encoder[0]}" for one in about.checkpoints if _untrained(one)})),
@@ -242,6 +246,21 @@ def _missing(about: Listened, told: set[str]) -> dict[str, str]:
         missing["room_response"] = "no recorded responses of rooms are given (CRESCENDAI_ROOM_RESPONSES)"
     missing["T2, T3, T4"] = "not measured: their segments have no ratings, so that there is no accuracy to lose"
     return missing
+
+
+def _lost(about: Listened, cache: Partition) -> int:
+    """Degraded clips of this choice that could not be embedded."""
+    product = about.degrading.product
+    made = {row["segment_id"] for row in product.rows(cache)}
+    chosen = {degraded_id(clip["segment_id"], effect) for clip in about.clips for effect in about.degrading.effects}
+    return len((chosen - made) & read_failures(cache.stage(product.asset).ledger).keys())
+
+
+def _unheard(about: Listened, rows: Sequence[Row]) -> dict[str, str]:
+    """Effects that nothing is known of though checkpoints were asked: the mean over effects is without them."""
+    known = {row["effect"] for row in rows if row["segments"]}
+    why = "none of its clips could be embedded, so that it is not in the mean over effects"
+    return {effect: why for effect in about.degrading.effects if known and effect not in known}
 
 
 def _nothing(about: Listened) -> str:

@@ -127,9 +127,10 @@ def _intro(report: RobustnessReport) -> str:
         f"{report.clips} rated clips of {report.passages} passages (chosen by seed {report.seed}), each degraded by "
         "one effect at a time and embedded again; a checkpoint is asked only about those that it never saw, so a clip "
         f"counts once for each checkpoint that held it out.{lost} r and drop are of each checkpoint, their mean weighs "
-        "by clips; a drop below 0 is a rise. So few clips give rough figures, hence no intervals. Rules, on the mean "
-        f"over effects: a winner's scores drop by no more than {MOST_DROP_PCT:g} %; T4 joins training where pairwise "
-        f"accuracy drops by more than {MOST_PAIR_DROP_PCT:g} % of the clean one, or r is below {LEAST_R:g}."
+        "by clips; a drop below 0 is a rise, and counts as 0 in the mean over effects. So few clips give rough "
+        "figures, hence no intervals. Rules, on the mean over effects: a winner's scores drop by no more than "
+        f"{MOST_DROP_PCT:g} %; T4 joins training where pairwise accuracy drops by more than {MOST_PAIR_DROP_PCT:g} % "
+        f"of the clean one, or r is below {LEAST_R:g}."
     )
 
 

@@ -85,7 +85,7 @@ _COLUMNS: dict[str, Any] = {
     "onset_error": _each_method({"type": "object"}),  # figures of the errors
     "measure_accuracy": _each_method(_SHARE),  # all notes placed by their time
     "measure_accuracy_by_note": _SHARE,  # of our alignment: matched notes placed where they are written
-    "note_agreement": {"type": ["object", "null"]},  # with (n)ASAP's alignment; null where there is none
+    "note_agreement": {"type": ["object", "null"]},  # with (n)ASAP's alignment, or `fault`; null where there is none
     "seconds": {"type": "number", "minimum": 0},  # that aligning took, reading left out
     "fingerprint": _FILLED,
 }
@@ -172,6 +172,7 @@ def wanted_rows(listing: AsapListing) -> dict[str, str]:
             VERSION,
             alignments.VERSION,
             *(content(p) for p in (one.midi, one.score, one.annotations, one.score_annotations, *_given(one))),
+            one.composer,
             one.title,
         )
         for one in listing.performances
@@ -264,17 +265,20 @@ def _by_method(performance: Performance, score: Performance, found: Alignment, r
     }
 
 
-def _agreement(one: AsapPerformance, performance: Performance) -> dict[str, float] | None:
-    """With (n)ASAP's alignment of the MusicXML score, note by note: that score is aligned again by ours."""
+def _agreement(one: AsapPerformance, performance: Performance) -> Row | None:
+    """With (n)ASAP's alignment of the MusicXML score, note by note: that score is aligned again by ours.
+
+    A second oracle that cannot be used takes nothing from the first: then it is `fault`, the reason.
+    """
     xml, tsv = _given(one)
     if xml is None or tsv is None:
         return None
     try:
         written = read_score_xml(xml)
         given = by_index(read_alignment(tsv), performance, written, tsv)
-    except RecordingError:
-        return None  # a second oracle that cannot be read takes nothing from the first
-    return asdict(note_agreement(align(performance, written.notes), given))
+        return asdict(note_agreement(align(performance, written.notes), given))
+    except RecordingError as error:
+        return {"fault": str(error)}
 
 
 def _given(one: AsapPerformance) -> tuple[Path | None, Path | None]:

@@ -47,7 +47,7 @@ def alignment_notes(rows: Sequence[Row], not_judged: Counter[str]) -> str:
     """What must be said with the figures."""
     exact = [abs(error) < 0.01 for row in rows for error in row["errors_ms"]["aligned"]]
     left_out = sum((Counter(row["left_out"]) for row in rows), Counter[str]())
-    agreed = [row["note_agreement"]["f1"] for row in rows if row["note_agreement"]]
+    second = [row["note_agreement"] for row in rows if row["note_agreement"]]
     matched, notes = sum(row["matched"] for row in rows), sum(row["notes"] for row in rows)
     told = [
         f"{len(rows)} performances, {notes} notes, of which {matched / max(notes, 1):.1%} are matched. Error: time "
@@ -58,7 +58,7 @@ def alignment_notes(rows: Sequence[Row], not_judged: Counter[str]) -> str:
         f"ASAP's beats come from an alignment of its own, corrected by hand: {sum(exact) / max(len(exact), 1):.1%} are "
         "the very median of the onsets that our alignment gives, so this reference is not independent of such a rule; "
         "the second line is the same alignment by another one.",
-        f"Note by note against (n)ASAP: {_agreement(agreed)}.",
+        f"Note by note against (n)ASAP: {_agreement(second)}.",
         f"Left out beats: {_counted(left_out)}. Left out performances, by class of error: {_counted(not_judged)}"
         f"{_WHERE if not_judged else ''}.",
     ]
@@ -97,10 +97,15 @@ def _by_notes(shares: Sequence[tuple[float | None, int]]) -> str:
     return f"{sum(share * notes for share, notes in known) / total:.4f}" if total else "n/a"
 
 
-def _agreement(f1: Sequence[float]) -> str:
-    if not f1:
+def _agreement(found: Sequence[Row]) -> str:
+    if not found:
         return "n/a, no note alignments at hand"
-    return f"mean F1 {sum(f1) / len(f1):.4f}, lowest {min(f1):.4f}, of {len(f1)} performances"
+    f1 = [one["f1"] for one in found if "f1" in one]
+    unusable = f"{len(found) - len(f1)} note alignments could not be used" if len(f1) < len(found) else ""
+    if not f1:
+        return f"n/a, {unusable}"
+    told = f"mean F1 {sum(f1) / len(f1):.4f}, lowest {min(f1):.4f}, of {len(f1)} performances"
+    return f"{told}; {unusable} (`note_agreement.fault`)" if unusable else told
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -117,13 +117,13 @@ def _cells(row: ModelResult, winner: str | None, difference: Difference | None) 
     robustness = _shown(row.pearson_r, "r {:.3f}")
     if _known(row.score_drop_pct) is not None:
         robustness += f", drop {row.score_drop_pct:.1f} %"
-    if row.worst:
+    if row.worst and _known(row.worst[1]) is not None:
         robustness += f" (most by {row.worst[0]}: {row.worst[1]:.1f} %)"
     notes = ["leaky protocol"] if row.leaky else []
     notes += [f"vetoed: drops more than {MOST_DROP_PCT:g} %"] if row.vetoed else []
     notes += ["winner"] if row.model == winner else []
     if difference and row.model != winner:
-        behind = f"{-difference.value:+.3f} [{-difference.high:+.3f}, {-difference.low:+.3f}]"
+        behind = str(difference.reversed)
         notes.append(behind if difference.significant else f"no significant difference, {behind}")
     return (
         row.model,

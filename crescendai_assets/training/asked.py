@@ -96,7 +96,8 @@ def opened(root: Path, files: CheckpointFiles, report: FitReport) -> Checkpoint:
         report: What it is.
 
     Raises:
-        SetupError: One that it stands on is gone, its model is not known here, or it was told of clips by other code.
+        SetupError: One that it stands on is gone or was trained again since, its model is not known here, or it was
+            told of clips by other code.
     """
     refuse_other_versions(report, files)
     settings = FitSettings.of(report.settings)
@@ -109,6 +110,11 @@ def opened(root: Path, files: CheckpointFiles, report: FitReport) -> Checkpoint:
         if told is None:
             raise SetupError(
                 f"{beside.folder}: {report.model} stands on this checkpoint and it is gone; train it again"
+            )
+        if report.stands_on.get(key, told.fingerprint) != told.fingerprint:  # its vectors mean something else now
+            raise SetupError(
+                f"{beside.folder}: {report.model} stands on this checkpoint and it was trained again since; train "
+                f"{report.model} again"
             )
         under.append(opened(root, beside, told))
     return Checkpoint(files, report, tuple(under))

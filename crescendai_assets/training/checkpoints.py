@@ -147,6 +147,7 @@ class FitReport:
         history: A row an epoch: losses, figures, seconds, and the share of its training that was waiting for batches.
         scores_digest: Of `scores.jsonl`.
         versions: As `versions.made_by`; empty where a checkpoint is older than this field.
+        stands_on: Of a fusion: model -> fingerprint of its checkpoint; likewise.
         fresh: Whether this call trained it; not written.
     """
 
@@ -173,6 +174,7 @@ class FitReport:
     history: tuple[Mapping[str, float], ...]
     scores_digest: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    stands_on: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = field(default=True, compare=False)
 
     @property

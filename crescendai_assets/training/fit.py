@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.labels.protocols import LEAKY, Fold
+from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.stage import Progress, silent
 from crescendai_assets.lake.tables import Row
@@ -62,14 +63,16 @@ def fit_fold(
         callbacks: More of Lightning's.
 
     Raises:
-        SetupError: The fold leaks, an input is missing, a GPU is asked for and not there, a loss is not finite, memory
-            runs out twice, or another process trains the same.
+        SetupError: The fold leaks, an input is missing, pretrained weights are half done or out of date, a GPU is asked
+            for and not there, a loss is not finite, memory runs out twice, or another process trains the same.
     """
     task = plan_fit(place, fold, settings)
     with task.files.locked():
         if is_current(task) and (done := read_report(task.files)):
             progress(f"{settings.model} of {done.partition}: trained already, nothing to do")
             return done
+        if task.start.refused:
+            raise SetupError(task.start.refused)
         machine = Hardware("cpu", "64 bits", "CPU") if task.spec.of_arrays else hardware(settings)
         refuse_missing_logger(settings)
         task.files.report.unlink(missing_ok=True)  # from here on it is not what its report says
@@ -216,6 +219,7 @@ def _report(
         history=fitted.history,
         scores_digest=SCORES.digest(rows),
         versions=made_by(task.settings),
+        stands_on={part.settings.model: part.fingerprint for part in task.parts},
     )
     write_report(task.files, report)
     return replace(report, fresh=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.files import temporary_name, write_atomic
+from crescendai_assets.lake.files import no_room, temporary_name, write_atomic
 from crescendai_assets.lake.stage import Progress
 from crescendai_assets.models.lora import trainable_state
 from crescendai_assets.training.checkpoints import CheckpointFiles
@@ -116,11 +117,21 @@ class Keeper(pl.Callback):  # type: ignore[misc]  # Lightning says nothing to a 
         if chosen < self.best:
             self.best, self.best_epoch = chosen, trainer.current_epoch
             write_weights(self.files.best, pl_module)
-        temporary = temporary_name(self.files.last)
-        trainer.save_checkpoint(temporary)
-        temporary.replace(self.files.last)
+        self._keep_state(trainer)
         self.progress(self._said())
         trainer.should_stop = trainer.should_stop or self.over
+
+    def _keep_state(self, trainer: Any) -> None:
+        temporary = temporary_name(self.files.last)
+        try:
+            trainer.save_checkpoint(temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(self.files.last)
+        except OSError as error:
+            raise no_room(error, self.files.last) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _refuse_nan(self, epoch: int) -> None:
         if not self._losses:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -145,9 +146,9 @@ def _run(
 ) -> bool:
     """Run the epochs that are left; False when memory ran out."""
     files = keeper.files
-    goes_on = files.last.exists() and files.best.exists()
-    if goes_on:
-        state = torch.load(files.last, weights_only=False, map_location="cpu")  # our own file, of a kind torch knows
+    state = _state(files, keeper.progress)
+    goes_on = state is not None
+    if state is not None:
         keeper.load_state_dict(state["callbacks"][keeper.state_key])
         keeper.progress(f"goes on after epoch {len(keeper.history) - 1}, where it was interrupted")
         if keeper.over:
@@ -168,6 +169,18 @@ def _run(
     if not files.best.exists():
         raise SetupError(f"{files.folder}: was interrupted before its first epoch was over; run it again")
     return True
+
+
+def _state(files: CheckpointFiles, progress: Progress) -> dict[str, Any] | None:
+    """State of a training that was interrupted, None where there is none that can be gone on from."""
+    if not (files.last.exists() and files.best.exists()):
+        return None
+    try:
+        found: dict[str, Any] = torch.load(files.last, weights_only=False, map_location="cpu")  # our own file
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        progress(f"{files.last}: cannot be read ({str(error).splitlines()[0]}); begins from the first epoch")
+        return None
+    return found
 
 
 def validated(model: Any, course: Course, settings: RunSettings, machine: Hardware) -> float:

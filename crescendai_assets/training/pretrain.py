@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.labels.dimensions import DIMENSIONS
+from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import sha256_file, write_atomic
 from crescendai_assets.lake.stage import Progress, silent
 from crescendai_assets.training.checkpoints import CheckpointFiles
@@ -65,7 +66,6 @@ def pretrain(
         notes = refuse_evaluation_works(place, settings)
         machine = hardware(settings)
         refuse_missing_logger(settings)
-        files.report.unlink(missing_ok=True)  # from here on it is not what its report says
         counts = plan.counts
         progress(
             f"pretraining of {settings.model} on {machine.name}: {counts['train']} recordings to learn from, "
@@ -96,10 +96,13 @@ def _run(
     from crescendai_assets.training.pretrain_items import courses, read_sides
 
     sides = read_sides(place, plan, settings)
+    if mark_of(plan_pretraining(place, settings), settings) != mark:
+        raise SetupError(f"{settings.model}: what it learns from was made again while it was read; run it again")
     build, course = _builder(settings, sides["train"]), courses(sides, settings)
     found = train(build, course, settings, machine, files, mark, progress=progress, callbacks=callbacks)
     untrained = validated(build(), course(found.batch_size), settings, machine)
     loss = min(row["val_loss"] for row in found.history)
+    files.report.unlink(missing_ok=True)  # not sooner: until now what was there could be begun from
     write_weights(files.weights, found.model)
     LEARNT_FROM.write(files.learnt_from, list(plan.used))
     title = f"{settings.model} without ratings"

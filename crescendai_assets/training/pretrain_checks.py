@@ -55,18 +55,23 @@ def check_learnt_from(place: PretrainPlace, model: str) -> Outcome:
     """
     faults: list[Row] = []
     if model in PRODUCTS:
-        corpus = check_no_evaluation_work(place.corpus)
-        if not corpus.passed:
-            return corpus
         path = corpus_path(place.corpus)
         rated = {row["recording_id"]: row["why"] for row in read_rows(path) if row["role"] == "held_out"}
     else:
         rated = dict.fromkeys(rated_recordings(place), "its title or its music may be a rated work's")
     counted = 0
     for files, report in pretrained_seeds(place.root, model):
-        for row in read_rows(files.learnt_from):
+        rows = list(read_rows(files.learnt_from))
+        if (wanted := sum(report.recordings.values())) != len(rows):
+            fault = (
+                f"names {len(rows)} recordings and {wanted} were learnt from: remove the folder, run the asset again"
+            )
+            faults.append({"id": files.learnt_from.name, "fault": fault})
+        for row in rows:
             counted += 1
             if why := rated.get(row["recording_id"]):
                 faults.append({"id": row["recording_id"], "fault": f"seed{report.seed} learnt from it: {why}"})
+    if model in PRODUCTS and not faults and not (corpus := check_no_evaluation_work(place.corpus)).passed:
+        return corpus
     facts = {"looked_at": counted, "rated_recordings": len(rated)}
     return outcome(faults, f"none of {counted} recordings is of a work that is judged", "leaks", facts)

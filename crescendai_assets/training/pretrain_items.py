@@ -223,6 +223,9 @@ class Only(Mapping[str, Tensor]):
             raise KeyError(key)
         return self._embeddings[key]
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys  # asked of every segment: reading them to tell would read the tier
+
     def __len__(self) -> int:
         return len(self._keys)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
-from crescendai_assets.embeddings.identity import read_identity
+from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
 from crescendai_assets.labels.evaluation_works import is_evaluation_work
 from crescendai_assets.lake.compiled import rows_of_all
 from crescendai_assets.lake.errors import SetupError
@@ -58,6 +59,8 @@ def plan_tiers(place: PretrainPlace, settings: PretrainSettings) -> PretrainPlan
         f"without {'T3: no verified piece' if tier == T3 else 'T4: no twins'}" for tier in found if not found[tier]
     ]
     notes += [f"{count} recordings left out: {why}" for why, count in sorted(left_out.items()) if count]
+    if not corpus_path(place.corpus).exists():
+        notes.append("symbolic/corpus is not there: rated works were told by their titles alone")
     encoder = _encoder(place, [tier for tier in found if found[tier]])
     told = fingerprint(LEARNT_FROM.digest(used), encoder[1])
     segments = {tier: {one: row["segments"] for one, row in rows.items()} for tier, rows in found.items()}
@@ -162,12 +165,17 @@ def _on_sides(found: Mapping[str, Mapping[str, Row]], share: float) -> tuple[lis
 
 
 def _encoder(place: PretrainPlace, tiers: list[str]) -> tuple[str, str]:
-    """What made the embeddings of all of them."""
+    """What made the embeddings of all of them, in words, and its `sound_digest`."""
     folders = {T3: place.maestro.embeddings(), T4: place.youtube.embeddings()}
     found = {tier: read_identity(folders[tier]) for tier in tiers}
-    digests = {one.digest if one else "" for one in found.values()}
+    digests = {sound_digest(one) for one in found.values()}
     if len(digests) > 1:
         said = ", ".join(f"{tier} {one.describe() if one else 'nobody knows'}" for tier, one in found.items())
         raise SetupError(f"T3 and T4 were embedded by different encoders ({said}); embed one of them again")
     identity = next(iter(found.values()))
-    return (identity.describe(), identity.digest) if identity else ("not known", "")
+    return (identity.describe() if identity else "not known", sound_digest(identity))
+
+
+def sound_digest(identity: EncoderIdentity | None) -> str:
+    """Tells encoders apart, but for their precision, as packs do: T1 may be embedded on a CPU and T3 on a GPU."""
+    return replace(identity, precision="").digest if identity else ""

@@ -6,18 +6,22 @@ recordings. How they are pretrained is in `pretrain`. Finetuning of any seed beg
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import sha256_file, write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.training.checkpoints import CheckpointFiles, checkpoint_files
 from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan, plan_pretraining
 from crescendai_assets.training.pretrain_settings import KEYS, PretrainSettings
+from crescendai_assets.training.pretrain_tiers import sound_digest
 from crescendai_assets.training.settings import FitSettings
 
 if TYPE_CHECKING:
@@ -152,11 +156,13 @@ class Start:
         weights: File of pretrained weights; None: from scratch.
         digest: Of these; empty from scratch.
         said: What a reader should know; empty of models that are never pretrained.
+        refused: Why nothing is to be trained by `auto` now: its pretraining is half done or out of date.
     """
 
     weights: Path | None = None
     digest: str = ""
     said: str = ""
+    refused: str = ""
 
 
 SCRATCH = Start()
@@ -176,40 +182,55 @@ def start_of(place: T1Place, settings: FitSettings, plan: T1Plan) -> Start:
     if settings.start == "scratch" or (settings.model not in KEYS and settings.start == "auto"):
         return SCRATCH
     files = pretrained_files(place.root, settings.model)
-    fault = (
-        f"{settings.model} is never pretrained" if settings.model not in KEYS else _fault(place, files, settings, plan)
-    )
-    if not fault:
+    fault = _misfit(place, files, settings, plan)
+    stale = "" if fault else _stale(place, files)
+    if not (fault or stale):
         report = read_pretrained(files)
         assert report is not None
         told = f"{report.recordings['train']} recordings, epoch {report.best_epoch} of its seed {report.seed}"
         return Start(files.weights, report.weights, f"begins from pretrained weights ({told})")
     if settings.start == "pretrained":
         raise SetupError(
-            f"{settings.model}: start is pretrained, and {fault}; materialize pretrained/{settings.model} with the "
-            "preset and the sizes that it is finetuned with, or set start to auto or scratch"
+            f"{settings.model}: start is pretrained, and {fault or stale}; materialize pretrained/{settings.model} "
+            "with the preset and the sizes that it is finetuned with, or set start to auto or scratch"
         )
-    return Start(said=f"from scratch: {fault}")
+    refused = (
+        f"{settings.model}: {stale}, and folds that begin from scratch would be another model than those that began "
+        f"there; materialize pretrained/{settings.model} first, or set start to scratch"
+    )
+    return Start(said=f"from scratch: {fault or stale}", refused=refused if stale else "")
 
 
-def _fault(place: T1Place, files: CheckpointFiles, settings: FitSettings, plan: T1Plan) -> str:
-    """Why pretrained weights cannot be begun from; empty when they can."""
+def _misfit(place: T1Place, files: CheckpointFiles, settings: FitSettings, plan: T1Plan) -> str:
+    """Why there is nothing for such a model to begin from; empty when there is something, perhaps not finished."""
+    if settings.model not in KEYS:
+        return f"{settings.model} is never pretrained"
     if settings.use_pretrained_muq:
         return f"{settings.model} is pretrained over stored embeddings, and here hears audio through MuQ"
     report = read_pretrained(files)
     if report is None:
-        return "there are no pretrained weights"
-    pretraining = PretrainSettings(**report.settings)
-    mine, theirs = _sizes(settings), _sizes(pretraining)
+        return "" if files.begun.exists() else "there are no pretrained weights"
+    mine, theirs = _sizes(settings), _sizes(PretrainSettings(**report.settings))
     if mine != theirs:
         return f"pretrained weights are of other sizes ({theirs}, here {mine})"
-    if report.encoder[1] != plan.encoder[1]:
+    if plan.kind == "embeddings" and report.encoder[1] != sound_digest(
+        read_identity(place.embeddings.embedding_folder)
+    ):
         return f"pretrained weights are over other embeddings ({report.encoder[0]}, here {plan.encoder[0]})"
+    return ""
+
+
+def _stale(place: T1Place, files: CheckpointFiles) -> str:
+    """Why what is there cannot be begun from before it is pretrained again; empty when it can."""
+    report = read_pretrained(files)
+    if report is None:
+        return "its pretraining was begun and is not finished"
+    settings = PretrainSettings(**report.settings)
     try:
-        mark = mark_of(plan_pretraining(PretrainPlace.beside(place), pretraining), pretraining)
+        mark = mark_of(plan_pretraining(PretrainPlace.beside(place), settings), settings)
     except SetupError as error:
-        return f"what they learnt from is not as it was ({error})"
-    return "" if is_whole(files, report, mark) else "pretrained weights are out of date"
+        return f"what its pretrained weights learnt from is not as it was ({error})"
+    return "" if is_whole(files, report, mark) else "its pretrained weights are out of date"
 
 
 def _sizes(settings: FitSettings | PretrainSettings) -> str:
@@ -230,13 +251,16 @@ def begin_from(model: Any, start: Start, key: str) -> int:
         How many of its tensors are pretrained now; 0 from scratch.
 
     Raises:
-        SetupError: They do not fit it.
+        SetupError: They do not fit it, or are others than those that were planned with.
     """
     if start.weights is None:
         return 0
     import torch
 
-    given = torch.load(start.weights, weights_only=True, map_location="cpu")
+    data = start.weights.read_bytes() if start.weights.exists() else b""
+    if hashlib.sha256(data).hexdigest() != start.digest:
+        raise SetupError(f"{start.weights}: {key} was pretrained again meanwhile; run it again")
+    given = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     own = model.state_dict()
     taken = {name: value for name, value in given.items() if not name.startswith(NOT_BEGUN_FROM[key])}
     for name, value in taken.items():

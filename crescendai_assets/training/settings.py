@@ -111,8 +111,9 @@ class FitSettings(RunSettings):
             there are scores.
         use_pretrained_muq: Whether an audio model hears the clips' audio through MuQ itself, not stored embeddings.
         cache_stem: Whether the output of that MuQ's stem is kept on disk, in 16 bits.
-        start: `auto` begins from pretrained weights where finished ones fit, else from scratch, and the report says
-            which; `scratch`; `pretrained` refuses where there are none. What it comes to counts, not what it is.
+        start: `auto` begins from pretrained weights where finished ones fit, and from scratch where there are none of
+            these sizes, and the report says which; it refuses half done ones and those out of date. `scratch`;
+            `pretrained` refuses where there are none. What it comes to counts, not what it is.
     """
 
     hand_features: bool = True

@@ -68,7 +68,14 @@ def killed_and_resumed(lake: Path, catalog: Path, encoder: Path, stage: str, aft
     return results_of(lake)
 
 
-@pytest.mark.parametrize(("stage", "after"), [("downloading", 0.4), ("cutting", 0.1), ("augmenting", 1.5)])
+@pytest.mark.parametrize(
+    ("stage", "after"),
+    [
+        ("downloading", 0.4),
+        pytest.param("cutting", 0.1, marks=pytest.mark.slow),
+        pytest.param("augmenting", 1.5, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_killed_in_any_stage_ends_as_if_never_killed(tmp_path, catalog, tiny_encoder, undisturbed, stage, after):
     assert killed_and_resumed(tmp_path, catalog, tiny_encoder, stage, after) == undisturbed
 

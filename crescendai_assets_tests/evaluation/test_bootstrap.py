@@ -146,3 +146,12 @@ def test_nothing_and_nothing_that_varies_are_nan(recwarn):
         assert np.isnan([found.value, found.low, found.high]).all()
     assert not recwarn.list
     assert not Difference(np.nan, np.nan, np.nan).significant
+
+
+def test_one_group_gives_no_interval_and_no_significant_difference():
+    chance = np.random.default_rng(0)
+    one, two = (mean_sums(chance.random(20), ["g"] * 20) for _ in range(2))
+    found = bootstrap(one)
+    assert np.isnan([found.low, found.high]).all()
+    assert str(found).endswith("[n/a]")
+    assert not paired_bootstrap(one, two).significant

@@ -76,6 +76,13 @@ def test_a_level_of_each_dimension_does_not_pass_for_robustness():
     assert abs(found["pearson_r"]) < 0.15  # all numbers in one heap would give .7
 
 
+def test_a_dimension_that_degrading_makes_constant_has_lost_its_correlation():
+    p, _ = made()
+    half = np.where(np.arange(19) < 10, 0.5, p)
+    assert compute_robustness_metrics(p, half)["pearson_r"] == pytest.approx(9 / 19)
+    assert compute_robustness_metrics(p, np.full_like(p, 0.5))["pearson_r"] == 0
+
+
 def test_robustness_of_odd_input():
     assert np.isnan(compute_robustness_metrics([], [])["pearson_r"])
     assert np.isnan(compute_robustness_metrics([0.5, 0.5], [0.5, 0.5])["pearson_r"])

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import pytest
 
 from crescendai_assets.evaluation.agreement import r2
 from crescendai_assets.evaluation.report_files import planned_digest, report_files, write_comparison
+from crescendai_assets.evaluation.report_pictures import styled
 from crescendai_assets.evaluation.report_text import CEILING, COLUMNS, as_csv, as_markdown, verdict
 from crescendai_assets.evaluation.reports import compare
 from crescendai_assets.labels.folds import read_folds
-from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.labels.passages import read_passages
+from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.training.checkpoints import SCORES, FitReport, files_of, write_report
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.t1_plan import T1Place, label_digest
@@ -85,6 +88,12 @@ def pretend(
             scores_digest=SCORES.digest(rows),
         )
         write_report(files, report)
+
+
+def rewrite(place: T1Place, model: str, change: Callable[[Row], Row | None]) -> None:
+    """Change or leave out rows of what a model said."""
+    for path in (place.root / "checkpoints" / model).glob("passage-*/seed0/scores.jsonl"):
+        SCORES.write(path, [new for row in list(read_rows(path)) if (new := change(row))])
 
 
 def cells(place: T1Place, name: str = "symbolic_comparison") -> list[dict[str, str]]:
@@ -159,6 +168,76 @@ def test_models_are_set_side_by_side_on_the_shuffles_that_all_have(place):
     labels = compare(place, "symbolic_comparison", draws=0).judges.labels
     assert side_by_side.r2 == pytest.approx(r2(alone.scores[0], labels).mean())
     assert side_by_side.r2 != s0.judgement.everyone.r2.value
+
+
+def test_who_leaves_hard_rows_out_does_not_win_by_it(place):
+    passages = {row["segment_id"]: row["passage"] for row in read_passages(place.labels)}
+    easy = set(sorted(set(passages.values()))[::2])
+    pretend(place, "S1", 0.0)
+    rewrite(place, "S1", lambda row: row if passages[row["segment_id"]] in easy else {**row, "scores": [0.5] * 19})
+    pretend(place, "S2", 0.03)
+    rewrite(place, "S2", lambda row: row if passages[row["segment_id"]] in easy else None)
+    comparison = compare(place, "symbolic_comparison", draws=50)
+    section = comparison.sections[0]
+    by_name = {entry.name: entry.judgement.everyone.pairs.value for entry in section.entries}
+    assert by_name["S2"] > by_name["S1"]
+    assert section.winner == "S1"
+    both = sum(passage in easy for passage in passages.values())
+    assert section.segments == both < len(passages)
+    assert f"on the {both} segments that all of them were asked about" in as_markdown(comparison)
+
+
+def test_models_without_a_row_in_common_have_no_winner(place):
+    pretend(place, "S1", 0.0)
+    shutil.rmtree(place.root / "checkpoints" / "S0")
+    shutil.copytree(place.root / "checkpoints" / "S1", place.root / "checkpoints" / "S2")
+    for path in (place.root / "checkpoints" / "S2").glob("*/seed0/report.json"):
+        path.write_text(path.read_text().replace('"model": "S1"', '"model": "S2"'))
+    half = set(sorted(json.loads(place.labels.labels.read_text()))[::2])
+    rewrite(place, "S1", lambda row: row if row["segment_id"] in half else None)
+    rewrite(place, "S2", lambda row: None if row["segment_id"] in half else row)
+    comparison = compare(place, "symbolic_comparison", draws=50)
+    assert comparison.sections[0].winner is None
+    assert "on the 0 segments that all of them were asked about" in as_markdown(comparison)
+
+
+def test_models_without_a_whole_shuffle_in_common_are_said_to_be_incomparable(place):
+    pretend(place, "S1", 0.1, [f"s0f{i}" for i in range(4)])
+    pretend(place, "S2", 0.1, [f"s1f{i}" for i in range(4)])
+    comparison = compare(place, "symbolic_comparison", draws=0)
+    section = comparison.sections[0]
+    assert verdict(section) == "No winner: no shuffle is complete for every model that has one."
+    assert "Nothing can be set side by side." in as_markdown(comparison)
+
+
+def test_folds_over_different_encoders_are_said_to_be(place):
+    pretend(place, "S1", 0.1)
+    path = place.root / "checkpoints" / "S1" / "passage-s0f1" / "seed0" / "report.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "encoder": ["another", "abc"]}))
+    entries = compare(place, "symbolic_comparison", draws=0).sections[0].entries
+    assert "folds were trained over different encoders" in next(e.notes for e in entries if e.name == "S1")
+
+
+def test_difficulty_that_cannot_be_told_says_why(place, tmp_path):
+    works = sorted({row["work"] for row in read_passages(place.labels)})
+    levels = tmp_path / "levels.csv"
+    levels.write_text("work,level\n" + "".join(f"{work},{5 + number}\n" for number, work in enumerate(works)))
+    shutil.rmtree(place.root / "checkpoints")
+    first = next(fold.name for fold in read_folds(place.labels, "work"))
+    pretend(place, "S1", 0.1, [first], protocol="work")
+    (entry,) = compare(place, "symbolic_comparison", draws=0, levels=levels).sections[0].entries
+    assert np.isnan(entry.difficulty_rho)
+    assert any("difficulty n/a" in note for note in entry.notes)
+
+
+def test_every_model_of_a_comparison_is_drawn(place):
+    names = ("S0", "S1", "S2", "S3", "S4", "A0", "A1", "A2", "A3", "F1")
+    for name in names[1:]:
+        pretend(place, name, 0.1)
+    section = compare(place, "fusion", draws=0).sections[0]
+    assert [entry.name for entry, _ in styled(section.entries)] == [entry.name for entry in section.entries]
+    assert {entry.name for entry in section.entries} == set(names)
+    assert len({tuple(style.items()) for _, style in styled(section.entries)}) == len(names)
 
 
 def test_checkpoints_of_other_labels_or_folds_are_left_out_with_a_reason(place):

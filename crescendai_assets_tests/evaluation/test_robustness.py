@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from crescendai_assets.embeddings.folder import wanted_embeddings
+from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.embeddings.store import embedding_path, read_embedding
 from crescendai_assets.evaluation.comparison import read_judges
 from crescendai_assets.evaluation.report_text import as_markdown as comparison_text
@@ -21,9 +24,12 @@ from crescendai_assets.evaluation.robustness_report import read_robustness, robu
 from crescendai_assets.evaluation.robustness_scores import ROBUSTNESS, STAGE
 from crescendai_assets.evaluation.robustness_sound import Degrading, cache_of, choose_clips, degraded_id
 from crescendai_assets.evaluation.robustness_text import MEAN, as_csv, as_markdown
-from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.errors import RecordingError, SetupError
+from crescendai_assets.lake.journal import open_journal
 from crescendai_assets.lake.layout import Lake
+from crescendai_assets.lake.schemas import AUGMENTED_PAIRS
 from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.training.checkpoints import SCORES
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets_tests.evaluation.heard_lake import Heard, make_heard_lake, relabel
@@ -78,11 +84,19 @@ def test_the_rules_hold_at_their_limits(figures, vetoed, joins):
 def test_rules_go_by_the_mean_over_effects_and_the_worst_is_named():
     found = over_effects({"gain": held(drop=40.0, r=0.5), "codec": held(drop=-2.0), "tilt": held(judged=0)})
     assert found is not None
-    assert found.mean.score_drop_pct == pytest.approx(19.0)
+    assert found.mean.score_drop_pct == pytest.approx(20.0)
     assert found.worst == "gain"
     assert found.reasons_for_t4 == ["gain"]
     assert set(found.by_effect) == {"gain", "codec"}
     assert over_effects({"tilt": held(judged=0)}) is None
+
+
+def test_a_rise_under_one_effect_does_not_hide_a_drop_under_another():
+    found = over_effects({"gain": held(drop=45.0), "codec": held(drop=-45.0), "tilt": held(drop=float("nan"))})
+    assert found is not None
+    assert found.mean.score_drop_pct == pytest.approx(22.5)
+    assert found.mean.vetoed
+    assert found.by_effect["codec"].score_drop_pct == -45.0
 
 
 def test_checkpoints_weigh_by_segments_and_pairs_by_their_number():
@@ -198,8 +212,6 @@ def test_a_checkpoint_whose_embeddings_changed_since_stands_in_the_ledger(own):
     assert cache is not None
     scores = own.root / "lake" / "checkpoints" / "A0" / "passage-s0f0" / "seed0" / "scores.jsonl"
     rows = [{**r, "scores": [0.9] * 19} for r in read_rows(scores) if r["segment_id"] in key]
-    from crescendai_assets.training.checkpoints import SCORES
-
     SCORES.write(scores, rows)
     relabel(own, "A0", scores_digest=SCORES.digest(rows))
     done = own.measure(FEW)
@@ -208,6 +220,45 @@ def test_a_checkpoint_whose_embeddings_changed_since_stands_in_the_ledger(own):
     report = read_robustness(own.place, FEW)
     assert "the embeddings have changed since" in report.refused["A0_passage-s0f0_seed0"]
     assert {one.name for one in report.measured} == {"A1"}
+
+
+def test_a_failure_of_a_checkpoint_that_was_trained_again_since_does_not_pass_for_measured(own):
+    folder = own.root / "lake" / "checkpoints" / "A0" / "passage-s0f0" / "seed0"
+    before = (folder / "scores.jsonl").read_bytes(), json.loads((folder / "report.json").read_text())["scores_digest"]
+    rows = [{**r, "scores": [0.9] * 19} for r in read_rows(folder / "scores.jsonl")]
+    SCORES.write(folder / "scores.jsonl", rows)
+    relabel(own, "A0", scores_digest=SCORES.digest(rows))
+    own.measure(FEW)
+    _, _, files = write_robustness(own.place, FEW)
+    assert check_robustness(own.place, FEW, files.digest).passed
+    (folder / "scores.jsonl").write_bytes(before[0])
+    relabel(own, "A0", scores_digest=before[1], fingerprint="trained again")
+    assert read_robustness(own.place, FEW).refused["A0_passage-s0f0_seed0"] == "was not measured yet"
+    found = check_robustness(own.place, FEW, files.digest)
+    assert not found.passed
+    assert {"id": "A0_passage-s0f0_seed0", "fault": "not asked"} in found.rows
+
+
+def test_an_effect_that_no_clip_could_be_embedded_under_is_said_to_be_not_available(own):
+    cache = cache_of(own.place)
+    assert cache is not None
+    table = cache.stage(FEW.product.asset).table
+    AUGMENTED_PAIRS.write(table, [r for r in read_rows(table) if not r["segment_id"].endswith("__noise")])
+    clips = about(own).clips
+    with open_journal(cache.stage(FEW.product.asset), AUGMENTED_PAIRS, FEW.product.asset) as journal:
+        identity = read_identity(own.place.embeddings.embedding_folder)
+        assert identity is not None
+        wanted = wanted_embeddings(cache, identity, FEW.product)
+        for clip in clips:
+            name = degraded_id(clip["segment_id"], "noise")
+            journal.fail(name, wanted[name], RecordingError("too short", "permanent"))
+        journal.fail("left_long_ago__noise", "", RecordingError("too short", "permanent"))
+    own.measure(FEW)
+    report = read_robustness(own.place, FEW)
+    assert report.lost == len(clips)
+    assert "none of its clips" in report.missing["noise"]
+    assert "- noise: none of its clips" in as_markdown(report)
+    assert check_robustness(own.place, FEW, write_robustness(own.place, FEW)[2].digest).passed
 
 
 def test_checkpoints_of_other_labels_or_folds_or_through_a_muq_are_left_out(own):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -23,16 +24,19 @@ from crescendai_assets.evaluation.score_alignment_picture import alignment_pictu
 from crescendai_assets.evaluation.score_alignment_table import (
     METHODS,
     SCORE_ALIGNMENT,
+    _agreement,
     alignment_partition,
     judge_performance,
 )
-from crescendai_assets.evaluation.score_alignment_text import MISSING, alignment_section
+from crescendai_assets.evaluation.score_alignment_text import MISSING, alignment_notes, alignment_section
 from crescendai_assets.lake.figures import MAX_BYTES
-from crescendai_assets.sources.asap import AsapPerformance
+from crescendai_assets.sources.asap import AsapPerformance, read_asap
 from crescendai_assets.sources.asap_beats import PairedBeats
 from crescendai_assets.symbolic.alignment import align, alignment
+from crescendai_assets.symbolic.midi import read_midi
 from crescendai_assets.symbolic.performance import performance
 from crescendai_assets_tests.shared_data import DATA, needs_shared
+from crescendai_assets_tests.symbolic.aligned_folder import alignment_of, write_aligned_folder
 from crescendai_assets_tests.training.rated_lake import make_rated_lake
 
 BARS = 8
@@ -227,6 +231,29 @@ def test_the_section_pools_beats_and_says_what_was_left_out(tmp_path):
     assert "mean F1 0.9800, lowest 0.9800, of 1 performances" in told
     assert "Left out beats: 2 unsure." in told
     assert "25.0% are" in told
+
+
+def test_note_alignments_that_cannot_be_used_are_counted():
+    rows = [row("a", [1.0], 0.98), row("b", [1.0]) | {"note_agreement": {"fault": "belongs to other files"}}]
+    assert "mean F1 0.9800, lowest 0.9800, of 1 performances; 1 note alignments could not be used" in alignment_notes(
+        rows, Counter()
+    )
+    assert "n/a, 1 note alignments could not be used" in alignment_notes(rows[1:], Counter())
+    assert SCORE_ALIGNMENT.fault(rows[1]) is None
+
+
+def test_a_second_oracle_that_cannot_be_used_takes_nothing_from_the_first(tmp_path):
+    folder = write_aligned_folder(tmp_path / "asap", "Lind04", aligned=("Lind04",))
+    (one,) = read_asap(folder).performances
+    whole = read_midi(one.midi)
+    assert (_agreement(one, whole) or {})["f1"] > 0.9
+    chord = replace(whole, onset=np.zeros(len(whole)))
+    alignment_of(folder, "Lind04").write_text(
+        "xml_id\tmidi_id\ttrack\tchannel\tpitch\tonset\ninsertion\tx\t0\t0\t60\t0\n"
+    )
+    assert "one onset only" in (_agreement(one, chord) or {})["fault"]
+    alignment_of(folder, "Lind04").write_text("nothing of the kind\n")
+    assert str(alignment_of(folder, "Lind04")) in (_agreement(one, whole) or {})["fault"]
 
 
 def test_the_picture_is_small_with_and_without_rows():

@@ -62,6 +62,11 @@ def test_a_model_whose_scores_drop_cannot_win():
     assert "No winner" in alone
 
 
+def test_a_worst_effect_without_a_figure_is_not_shown_as_one():
+    table = format_comparison_table([ModelResult("a", 0.5, 0.7, worst=("noise", float("nan")))])
+    assert row_of(table, "a")[4] == "n/a"
+
+
 def test_no_figure_wins_nothing():
     assert pick_winner([ModelResult("a"), ModelResult("b", 0.9, float("nan"))]) is None
     assert pick_winner({}) is None

@@ -139,6 +139,17 @@ def test_a_fusion_whose_part_is_gone_is_refused(place):
         opened(place.root, checkpoint.files, fusion)
 
 
+def test_a_fusion_is_not_asked_over_a_checkpoint_that_was_trained_again_since(place):
+    for under in ("A0", "A1"):
+        trained(place, under, seed=3)
+    fusion = trained(place, "F2", seed=3, fused=("A0", "A1"))
+    fit_fold(place, fold(place), tiny("A1", seed=3, epochs=1))
+    with pytest.raises(SetupError, match="F2 stands on this checkpoint and it was trained again since; train F2 again"):
+        opened(place.root, fusion.files, fusion.report)
+    older = replace(fusion.report, stands_on={})
+    assert len(opened(place.root, fusion.files, older).under) == 2, "of an older report it is not known"
+
+
 def test_another_encoder_than_the_model_learnt_over_is_refused_naming_both(encoder_folder: Path, tmp_path):
     spec = EncoderSpec(checkpoint=str(encoder_folder), device="cpu")
     own = identify(spec)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import signal
@@ -27,10 +28,12 @@ from crescendai_assets.training.compiling import index_path
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.pretrain import pretrain
 from crescendai_assets.training.pretrain_checks import check_learnt_from, check_pretrained
-from crescendai_assets.training.pretrain_plan import PretrainPlace, plan_pretraining, set_aside
+from crescendai_assets.training.pretrain_items import Only
+from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlace, plan_pretraining, set_aside
 from crescendai_assets.training.pretrain_settings import PretrainSettings
-from crescendai_assets.training.pretrained import NOT_BEGUN_FROM, pretrained_files, read_pretrained
+from crescendai_assets.training.pretrained import NOT_BEGUN_FROM, begin_from, pretrained_files, read_pretrained
 from crescendai_assets.training.pretraining import corpus_path, write_corpus
+from crescendai_assets.training.registry import Dims, spec_of
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets.training.task import is_current, plan_fit
 from crescendai_assets_tests.training.pretrain_lake import add_corpus, add_tiers, brief, compile_packs
@@ -284,12 +287,132 @@ def test_pretrained_weights_that_are_asked_for_and_do_not_fit_are_refused(own, r
     assert plan_fit(t1, fold(t1), tiny("S2", sizes=like)).start.digest, "what is no size may differ"
     loose = own.root / "pretrain_cache" / "loose" / "performances.jsonl"
     loose.write_text(loose.read_text().replace('"notes": ', '"notes": 1'))
-    with pytest.raises(SetupError, match="what they learnt from is not as it was"):
+    with pytest.raises(SetupError, match="learnt from is not as it was"):
         plan_fit(t1, fold(t1), tiny("S2", start="pretrained"))
     pretrain(place, brief("A2", epochs=1))
     identity = t1.embeddings.embedding_folder / "encoder.json"
     identity.write_text(identity.read_text().replace('"planted"', '"another"'))
     assert "over other embeddings" in plan_fit(t1, fold(t1), tiny("A2")).start.said
+
+
+def test_weights_that_were_made_again_since_it_was_planned_are_not_begun_from(t1, place):
+    pretrain(place, brief("A2"))
+    task = plan_fit(t1, fold(t1), tiny("A2"))
+    pretrain(place, brief("A2", epochs=1))
+    model = spec_of("A2").make(tiny("A2"), Dims(19))
+    with pytest.raises(SetupError, match="A2 was pretrained again meanwhile; run it again"):
+        begin_from(model, task.start, "A2")
+
+
+def test_a_pretraining_that_fails_leaves_what_was_there_to_be_begun_from(t1, place):
+    before = pretrain(place, brief("A2"))
+    with pytest.raises(SetupError, match="the loss is nan"):
+        pretrain(place, brief("A2", epochs=5), callbacks=[Poison()])
+    assert read_pretrained(pretrained_files(place.root, "A2")) == before
+    assert plan_fit(t1, fold(t1), tiny("A2")).start.digest == before.weights
+    assert check_pretrained(place, "A2", before.weights).passed
+
+
+def test_no_fold_begins_from_scratch_while_its_pretraining_is_half_done_or_out_of_date(own, rated):
+    t1 = T1Place.of(own, rated.scores, midi=rated.midi)
+    place = PretrainPlace.of(own)
+    with pytest.raises(SetupError, match="the loss is nan"):
+        pretrain(place, brief("A2", epochs=5), callbacks=[Poison()])
+    cure = r"materialize pretrained/A2 first, or set start to scratch"
+    with pytest.raises(SetupError, match=rf"A2: its pretraining was begun and is not finished, .*{cure}"):
+        fit_fold(t1, fold(t1), tiny("A2"))
+    scratch = fit_fold(t1, fold(t1), tiny("A2", start="scratch", epochs=1))
+    assert not fit_fold(t1, fold(t1), tiny("A2", epochs=1)).fresh, "what is done is asked about all the same"
+    pretrain(place, brief("A2", epochs=1))
+    table = own.tier("maestro").partition("2004").stage("segments").table
+    table.write_text(table.read_text().replace('"piece0"', '"Schubert Sonata D 960"').replace("Bach", "Schubert"))
+    with pytest.raises(SetupError, match=rf"A2: its pretrained weights are out of date, .*{cure}"):
+        fit_fold(t1, fold(t1), tiny("A2"))
+    assert fit_fold(t1, fold(t1), tiny("A2", start="scratch", epochs=1)) == scratch
+
+
+def test_embeddings_of_a_gpu_and_of_a_cpu_are_of_one_encoder(own, rated):
+    t1 = T1Place.of(own, rated.scores, midi=rated.midi)
+    identity = own.tier("maestro").embeddings() / "encoder.json"
+    assert '"float32"' in identity.read_text()
+    identity.write_text(identity.read_text().replace('"float32"', '"bf16"'))
+    pretrain(PretrainPlace.of(own), brief("A2", epochs=1))
+    assert plan_fit(t1, fold(t1), tiny("A2")).start.digest
+
+
+def test_a_corpus_that_is_made_again_while_it_is_read_is_told(own, monkeypatch):
+    place = PretrainPlace.of(own)
+
+    def meanwhile(*_: Any) -> tuple[str, ...]:
+        monkeypatch.setattr(pretraining, "VALIDATION_OF", 2)
+        monkeypatch.setattr(pretraining, "VERSION", 2)
+        write_corpus(place.corpus)
+        compile_packs(own)
+        return ()
+
+    monkeypatch.setattr("crescendai_assets.training.pretrain.refuse_evaluation_works", meanwhile)
+    with pytest.raises(SetupError, match="S2: what it learns from was made again while it was read; run it again"):
+        pretrain(place, brief("S2", epochs=1))
+
+
+def test_weights_that_do_not_say_what_they_learnt_from_do_not_pass(place):
+    pretrain(place, brief("S2", epochs=1))
+    files = pretrained_files(place.root, "S2")
+    rows = list(read_rows(files.learnt_from))
+    LEARNT_FROM.write(files.learnt_from, rows[1:])
+    assert "remove the folder" in check_learnt_from(place, "S2").rows[0]["fault"]
+    files.learnt_from.unlink()
+    assert not check_learnt_from(place, "S2").passed
+
+
+def test_a_leak_is_no_mere_warning_where_there_are_no_rated_passages_to_look_for(own):
+    shutil.rmtree(own.root / "pretrain_cache" / "percepiano")
+    place = PretrainPlace.of(own)
+    write_corpus(place.corpus)
+    compile_packs(own)
+    pretrain(place, brief("S2", epochs=1))
+    assert check_learnt_from(place, "S2").warn
+    rows = list(read_rows(corpus_path(place.corpus)))
+    next(row for row in rows if row["role"] == "train").update(role="held_out", why="it is rated now")
+    CORPUS.write(corpus_path(place.corpus), rows)
+    found = check_learnt_from(place, "S2")
+    assert (found.passed, found.warn) == (False, False)
+
+
+def test_asking_whether_a_segment_is_there_reads_nothing():
+    class Unread(dict[str, torch.Tensor]):
+        def __getitem__(self, key: str) -> torch.Tensor:
+            raise AssertionError(key)
+
+    some: Any = Unread(a=torch.zeros(1, 1), b=torch.zeros(1, 1))
+    only = Only(some, ["a"])
+    assert "a" in only
+    assert "b" not in only
+
+
+class NoRoom(pl.Callback):  # type: ignore[misc]  # likewise
+    """The disk is full when the state of an epoch is to be kept."""
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        def full(path: Path) -> None:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        trainer.save_checkpoint = full
+
+
+def test_a_full_disk_says_what_to_do_and_a_torn_state_costs_epochs_and_no_more(place):
+    files, five = pretrained_files(place.root, "A2"), brief("A2", epochs=5)
+    with pytest.raises(SetupError, match="make room and run again"):
+        pretrain(place, five, callbacks=[NoRoom()])
+    assert {path.name for path in files.resume.iterdir()} == {"begun.json", "best.pt"}
+    with pytest.raises(SetupError, match="the loss is nan"):
+        pretrain(place, five, callbacks=[Poison()])
+    files.last.write_bytes(files.last.read_bytes()[:1000])  # a power cut
+    said: list[str] = []
+    report = pretrain(place, five, progress=said.append)
+    assert any("last.ckpt: cannot be read" in line and "begins from the first epoch" in line for line in said)
+    assert [row["epoch"] for row in report.history] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.stage import Options, silent
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.symbolic.alignment import by_index, read_alignment
-from crescendai_assets.symbolic.corpus import shards
 from crescendai_assets.symbolic.corpus.listing import Sources, list_source
 from crescendai_assets.symbolic.corpus.pack import read_pack
 from crescendai_assets.symbolic.corpus.performances import (
@@ -94,12 +93,6 @@ def made_of(midi, score, name="score_graphs"):
     make = products()[name].make_aligned
     assert make is not None
     return make(midi, score)
-
-
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    """Every process would import partitura for itself."""
-    monkeypatch.setattr(shards, "WORKERS", 1)
 
 
 @pytest.fixture(scope="module")
