@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from crescendai_assets.bench.__main__ import main
 
-MATTERS = ("passage", "passage_relative", "passage_by_content", "performer", "work", "published")
+MATTERS = ("passage", "passage_fresh", "passage_relative", "passage_by_content", "performer", "work", "published")
 FIGURES = {f"best.{matter}.{kind}{over}" for matter in MATTERS for kind in ("r2", "pairs") for over in ("", "_over_s0")}
 
 
