@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from crescendai_assets.embeddings.identity import IDENTITY_FILE
 from crescendai_assets.evaluation.comparison import read_judges
 from crescendai_assets.evaluation.robustness_about import checkpoint_name
 from crescendai_assets.evaluation.robustness_scores import ROBUSTNESS, STAGE
 from crescendai_assets.evaluation.robustness_sound import cache_of
-from crescendai_assets.evaluation.scoring_models import choose
+from crescendai_assets.evaluation.scoring_choice import choose
 from crescendai_assets.labels.folds import fold_of_key
 from crescendai_assets.labels.percepiano import read_labels
 from crescendai_assets.lake.tables import Row, read_rows
@@ -44,6 +47,8 @@ from crescendai_assets_tests.scored_lake import (
 )
 from crescendai_assets_tests.training.rated_lake import tiny
 from crescendai_assets_tests.training.test_one_performance import write_midi
+
+NO_SOUND: dict[str, Any] = {"encoder": ("", "")}
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +199,113 @@ def test_a_vetoed_model_is_passed_over_for_a_worse_one_that_holds(trained, wav, 
     assert choice.ensemble.spec.key == "A1"
     assert any("A0 is better on rows held out" in one and "is vetoed" in one for one in choice.passed_over)
     assert chosen(model="A0").ensemble.vetoed
+
+
+def test_folds_over_another_encoder_are_left_out_and_named(trained, wav, tmp_path):
+    own = copied(trained, tmp_path)
+    for name in ("s0f1", "s0f2"):
+        like_first(own, "A0", name, encoder=("other-muq", "another digest"))
+    chosen = partial(choose, own, read_judges(own.labels), {"audio": wav}, protocol="passage", seed=0)
+    choice = chosen()
+    assert [member.fold.name for member in choice.ensemble.members] == ["s0f0"], "embeddings here are of its encoder"
+    assert {"s0f1", "s0f2"} < set(choice.ensemble.missing)
+    (said,) = (one for one in choice.passed_over if one.startswith("A0"))
+    assert "A0 of passage-s0f1, passage-s0f2 is not used: it was trained over other-muq, the folds that are ask" in said
+    assert "sample-muq@sha256" in said
+    (own.embeddings.embedding_folder / IDENTITY_FILE).unlink()
+    choice = chosen()
+    assert [member.fold.name for member in choice.ensemble.members] == ["s0f1", "s0f2"], "most folds, then"
+    assert any(one.startswith("A0 of passage-s0f0 is not used") for one in choice.passed_over)
+
+
+def test_a_fusion_is_left_out_where_what_it_stands_on_is_over_another_encoder(trained, wav, midi, tmp_path):
+    own = copied(trained, tmp_path)
+    settings = tiny("F1", fused=("A0", "S0")).plain
+    other: dict[str, Any] = {"encoder": ("other-muq", "another digest")}
+    for name in ("s0f0", "s0f1", "s0f2"):
+        for under in ("A0", "S0"):
+            like_first(own, under, name, **(other if (under, name[-1]) in [("A0", "1"), ("A0", "2")] else {}))
+        of_its_own: dict[str, Any] = other if name == "s0f2" else {}
+        like_first(own, "A0", name, into="F1", settings=settings, **of_its_own)
+    given = {"audio": wav, "midi": midi}
+    choice = choose(own, read_judges(own.labels), given, model="F1", protocol="passage", seed=0)
+    assert [member.fold.name for member in choice.ensemble.members] == ["s0f0"]
+    (odd, inside) = sorted(one for one in choice.passed_over if one.startswith("F1"))
+    assert "F1 of passage-s0f1 is not used: it and what it stands on were trained over different encoders" in odd
+    assert "F1 of passage-s0f2 is not used: it was trained over other-muq" in inside
+
+
+def test_folds_that_listen_to_other_things_are_not_asked_together(trained, wav, midi, tmp_path):
+    own = copied(trained, tmp_path)
+    for name in ("s0f0", "s0f1", "s0f2"):
+        for under in ("A0", "S0"):
+            like_first(own, under, name)
+        like_first(own, "A0", name, into="S1", settings=tiny("S1", hand_features=False).plain, **NO_SOUND)
+        fused = tiny("F1", fused=("A0", "S1" if name == "s0f1" else "S0")).plain
+        like_first(own, "A0", name, into="F1", settings=fused)
+    given = {"audio": wav, "midi": midi}
+    choice = choose(own, read_judges(own.labels), given, model="F1", protocol="passage", seed=0)
+    assert [member.fold.name for member in choice.ensemble.members] == ["s0f0", "s0f2"]
+    (said,) = (one for one in choice.passed_over if one.startswith("F1"))
+    assert "F1 of passage-s0f1 is not used: it listens to embeddings and tokens, where" in said
+
+
+def test_who_was_not_asked_about_hard_rows_is_not_chosen_for_it(trained, wav, tmp_path):
+    own = copied(trained, tmp_path)
+    fold, labels = fold_of_key(own.labels, "passage-s0f0"), read_labels(own.labels)
+    passage = {row["segment_id"]: row["passage"] for row in read_judges(own.labels).rows}
+    hard = sorted({passage[key] for key in fold.val})[::2]
+    chance = np.random.default_rng(0)
+    said = {key: np.array(labels[key]) * (-1 if passage[key] in hard else 1) for key in fold.val}
+    easy = {key: said[key] + 0.1 * chance.normal(size=19) for key in fold.val if passage[key] not in hard}
+    like_first(own, "A0", "s0f0", into="A1", settings=tiny("A1").plain, scores=easy)
+    like_first(own, "A0", "s0f0", scores=said)
+    chosen = partial(choose, own, read_judges(own.labels), {"audio": wav}, protocol="passage", seed=0)
+    choice = chosen()
+    alone = {model: chosen(model=model).ensemble.pairs for model in ("A0", "A1")}
+    assert alone["A0"] < alone["A1"] < 1, "by its own rows"
+    assert choice.ensemble.spec.key == "A0", "right about every pair of those that both were asked about"
+    fall_on_degraded_sound(own, "A1", 0.6)
+    assert not any("A1 is better" in one for one in chosen().passed_over)
+
+
+def test_with_too_few_rows_held_out_the_page_and_the_terminal_say_that_there_are_no_intervals(trained, midi, score):
+    few = run(trained, midi, "--score", score, "--coverage", "0.99")
+    assert few.exit_code == 0, few.output
+    assert "1.0 to 7.0" in few.output
+    for text in (" ".join(few.output.split()), words_of(midi.with_name(f"{midi.name}.report.html"))):
+        assert re.search(
+            r"The intervals are not known: \d+ rated .* and a coverage of 0.99 needs 99\. .* 1 to 7\.", text
+        )
+    enough = run(trained, midi, "--score", score)
+    assert "intervals are not known" not in enough.output
+
+
+def test_a_checkpoint_whose_weights_are_damaged_is_not_asked(trained, midi, tmp_path):
+    own = copied(trained, tmp_path)
+    (files, _), *_ = finished(own.root, ["S0"])
+    files.arrays.write_bytes(files.arrays.read_bytes()[:-100])
+    result = run(own, midi)
+    assert result.exit_code == 1
+    text = "".join(result.output.split())
+    assert "model.npz:isnotwhatwastrained(damagedorreplaced);trainS0ofpassage-s0f0again" in text
+
+
+def like_first(
+    place: T1Place, model: str, name: str, into: str = "", scores: Mapping[str, Any] | None = None, **changes: Any
+) -> None:
+    """What was trained in the first fold, as if it had been trained in that one, or as another model."""
+    first, fold = fold_of_key(place.labels, "passage-s0f0"), fold_of_key(place.labels, f"passage-{name}")
+    source, files = files_of(place.root, model, first, 0), files_of(place.root, into or model, fold, 0)
+    report = read_report(source)
+    assert report is not None
+    if source != files:
+        shutil.copytree(source.folder, files.folder)
+    labels = read_labels(place.labels)
+    said = scores or {key: labels[key] for key in fold.val}
+    rows = score_rows(fold, list(said), list(said.values()))
+    SCORES.write(files.scores, rows)
+    write_report(files, replace(report, model=into or model, fold=name, scores_digest=SCORES.digest(rows), **changes))
 
 
 def fall_on_degraded_sound(place: T1Place, model: str, share: float) -> None:

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crescendai_assets.evaluation.arrays import Floats
 from crescendai_assets.evaluation.bootstrap import DRAWS, Difference
 from crescendai_assets.evaluation.comparison import Comparison, Entry, Judges, Over, Section, read_judges
 from crescendai_assets.evaluation.difficulty import difficulty_rho
-from crescendai_assets.evaluation.protocols import Judgement, OutOfFold, as_published, judge_predictions
+from crescendai_assets.evaluation.protocols import OutOfFold, as_published, judge_predictions
 from crescendai_assets.evaluation.robustness_report import robustness_of, robustness_rows
+from crescendai_assets.evaluation.side_by_side import (
+    Scored,
+    held_out_scores,
+    judged,
+    shared_rows,
+    side_by_side,
+)
 from crescendai_assets.evaluation.table import ModelResult, pick_winner
 from crescendai_assets.labels.baselines import ALL
 from crescendai_assets.labels.protocols import LEAKY, PROTOCOLS, Fold, Protocol
@@ -62,16 +67,7 @@ def compare(place: T1Place, name: str, *, draws: int = DRAWS, levels: Path | Non
     return Comparison(name, reference, tuple(sections), absent, refused, judges)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """What a model said of one fold."""
-
-    fold: Fold
-    report: FitReport
-    scores: Mapping[str, Sequence[float]]
-
-
-_OfProtocol = dict[Protocol, list[_Scored]]
+_OfProtocol = dict[Protocol, list[Scored]]
 
 
 def _said(place: T1Place, models: Sequence[str], judges: Judges) -> tuple[dict[str, _OfProtocol], dict[str, str]]:
@@ -86,7 +82,7 @@ def _said(place: T1Place, models: Sequence[str], judges: Judges) -> tuple[dict[s
             refused[_shown(files, place)] = fault
         elif fold:
             name = report.model if report.seed == 0 else f"{report.model} seed {report.seed}"
-            found[name][report.protocol].append(_Scored(fold, report, scores))
+            found[name][report.protocol].append(Scored(fold, report, scores))
     return found, refused
 
 
@@ -107,50 +103,35 @@ def _shown(files: CheckpointFiles, place: T1Place) -> str:
 
 def _section(
     protocol: Protocol,
-    said: Mapping[str, list[_Scored]],
+    said: Mapping[str, list[Scored]],
     judges: Judges,
     reference: str,
     draws: int,
     measured: Mapping[str, Sequence[Row]],
 ) -> Section:
     folds = judges.folds[protocol]
-    out = {name: _out_of_fold(protocol, scored, folds, judges) for name, scored in said.items()}
+    out = {name: held_out_scores(protocol, scored, folds, judges) for name, scored in said.items()}
     entries = tuple(
         _entry(name, scored, out[name], out.get(reference) if name != reference else None, judges, draws, measured)
         for name, scored in said.items()
     )
     able = {entry.name: out[entry.name] for entry in entries if entry.whole}
-    shuffles = [
-        seed for seed in dict.fromkeys(fold.seed for fold in folds) if all(seed in o.seeds for o in able.values())
-    ]
-    if not able or not shuffles:
+    fair = side_by_side(able) if able else {}
+    if not fair:
         return Section(protocol, entries, (), (), {}, None, 0)
-    fair = _side_by_side(able, shuffles)
     results = tuple(_result(entry, fair[entry.name], judges, draws) for entry in entries if entry.name in fair)
     winner = pick_winner(results)
     behind: dict[str, Difference] = {}
     for name, one in able.items():
         if winner is not None and name != winner and (over := _over(able[winner], one, judges, draws)):
             behind[name] = over[ALL].pairs
-    segments = int((next(iter(fair.values())).fold >= 0).all(0).sum())
-    return Section(protocol, entries, tuple(shuffles), results, behind, winner, segments)
-
-
-def _side_by_side(able: Mapping[str, OutOfFold], shuffles: Sequence[int | None]) -> dict[str, OutOfFold]:
-    """What models said in shuffles that all have, of the rows that all were asked about.
-
-    Who leaves hard rows out must not win by it.
-    """
-    import numpy as np
-
-    found = {name: _of_seeds(one, shuffles) for name, one in able.items()}
-    both = np.logical_and.reduce([one.fold >= 0 for one in found.values()])
-    return {name: _only(one, both) for name, one in found.items()}
+    shuffles = next(iter(fair.values())).seeds
+    return Section(protocol, entries, shuffles, results, behind, winner, shared_rows(fair))
 
 
 def _result(entry: Entry, found: OutOfFold, judges: Judges, draws: int) -> ModelResult:
     """A row of the short table."""
-    everyone, held = _judgement(found, judges, draws).everyone, entry.robustness
+    everyone, held = judged(found, judges, draws).everyone, entry.robustness
     return ModelResult(
         entry.name,
         r2=everyone.r2.value,
@@ -164,29 +145,9 @@ def _result(entry: Entry, found: OutOfFold, judges: Judges, draws: int) -> Model
     )
 
 
-def _out_of_fold(protocol: Protocol, scored: Sequence[_Scored], folds: Sequence[Fold], judges: Judges) -> OutOfFold:
-    """Scores of whole shuffles; where none is whole, of the one with most of its folds."""
-    import numpy as np
-
-    number = {fold.name: place for place, fold in enumerate(folds)}
-    wanted = {seed: sum(fold.seed == seed for fold in folds) for seed in dict.fromkeys(fold.seed for fold in folds)}
-    there = {seed: [one for one in scored if one.fold.seed == seed] for seed in wanted}
-    whole = [seed for seed in wanted if len(there[seed]) == wanted[seed]]
-    seeds = whole or [max(wanted, key=lambda seed: len(there[seed]))]
-    row_of = {row["segment_id"]: place for place, row in enumerate(judges.rows)}
-    scores = np.full((len(seeds), *judges.labels.shape), np.nan)
-    fold_of = np.full(scores.shape[:2], -1)
-    for shuffle, seed in enumerate(seeds):
-        for one in there[seed]:
-            places = [row_of[key] for key in one.scores]
-            scores[shuffle, places] = list(one.scores.values())
-            fold_of[shuffle, places] = number[one.fold.name]
-    return OutOfFold(protocol, tuple(seeds), scores, fold_of)
-
-
 def _entry(
     name: str,
-    scored: Sequence[_Scored],
+    scored: Sequence[Scored],
     found: OutOfFold,
     reference: OutOfFold | None,
     judges: Judges,
@@ -204,7 +165,7 @@ def _entry(
     on_gpu = [one.report for one in used if not one.report.device.startswith("CPU")]
     return Entry(
         name=name,
-        judgement=_judgement(found, judges, draws),
+        judgement=judged(found, judges, draws),
         published_pairs=published,
         done=tuple(one.fold.name for one in used),
         missing=tuple(fold.name for fold in folds if fold.name not in {one.fold.name for one in scored}),
@@ -219,7 +180,7 @@ def _entry(
     )
 
 
-def _notes(used: Sequence[_Scored]) -> tuple[str, ...]:
+def _notes(used: Sequence[Scored]) -> tuple[str, ...]:
     reports = [one.report for one in used]
     notes = {note for report in reports for note in report.notes}
     notes |= {f"over {report.encoder[0]}" for report in reports if "UNTRAINED" in report.encoder[0]}
@@ -240,26 +201,9 @@ def _of_difficulty(rho: float, judges: Judges) -> tuple[str, ...]:
 
 def _over(first: OutOfFold, second: OutOfFold, judges: Judges, draws: int) -> dict[str, Over]:
     """How much better the first is, on the rows of both, by set of rows; empty where they share none."""
-    seeds = [seed for seed in first.seeds if seed in second.seeds]
-    one, two = (_of_seeds(found, seeds) for found in (first, second))
-    both = (one.fold >= 0) & (two.fold >= 0)
-    if not seeds or not both.all(0).any():
+    found = side_by_side({"first": first, "second": second})
+    if not shared_rows(found):
         return {}
-    better, other = (_judgement(_only(found, both), judges, 0) for found in (one, two))
+    better, other = (judged(one, judges, 0) for one in found.values())
     pairs = ((better.everyone, other.everyone), (better.pianists, other.pianists))
     return {a.rows: Over(*a.better_than(b, draws=draws)) for a, b in pairs}
-
-
-def _judgement(found: OutOfFold, judges: Judges, draws: int) -> Judgement:
-    return judge_predictions(found, judges.rows, judges.labels, draws=draws)
-
-
-def _of_seeds(found: OutOfFold, seeds: Sequence[int | None]) -> OutOfFold:
-    places = [found.seeds.index(seed) for seed in seeds]
-    return replace(found, seeds=tuple(seeds), scores=found.scores[places], fold=found.fold[places])
-
-
-def _only(found: OutOfFold, there: Floats) -> OutOfFold:
-    import numpy as np
-
-    return replace(found, fold=np.where(there, found.fold, -1))

@@ -15,9 +15,10 @@ from typing import Any
 from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
 from crescendai_assets.embeddings.identity import EncoderSpec, read_identity
 from crescendai_assets.evaluation.arrays import Floats
-from crescendai_assets.evaluation.comparison import read_judges
-from crescendai_assets.evaluation.scoring_intervals import COVERAGE, checked_coverage, cross_conformal
-from crescendai_assets.evaluation.scoring_models import Choice, Ensemble, choose
+from crescendai_assets.evaluation.comparison import Judges, read_judges
+from crescendai_assets.evaluation.scoring_choice import Choice, choose
+from crescendai_assets.evaluation.scoring_intervals import COVERAGE, checked_coverage, cross_conformal, too_few_rows
+from crescendai_assets.evaluation.scoring_models import Ensemble
 from crescendai_assets.evaluation.scoring_notes import banners, remarks
 from crescendai_assets.labels.dimensions import DIMENSIONS, HIGHEST, LOWEST, POINTS
 from crescendai_assets.lake.errors import RecordingError, SetupError
@@ -167,7 +168,7 @@ def score_performance(
 
     judges = read_judges(place.labels)
     choice = choose(place, judges, asked.given, model=asked.model, protocol=asked.protocol, seed=asked.seed)
-    choice, symbols = _read(asked, choice, progress)
+    choice, symbols = _read(asked, choice, judges, progress)
     ensemble = choice.ensemble
     heard, samples = _heard(place, asked, ensemble, symbols, encoder or EncoderSpec(), progress)
     progress(f"asking {ensemble.spec.key} of {len(ensemble.members)} folds about {len(heard.spans)} part(s)")
@@ -176,7 +177,8 @@ def score_performance(
     if not tellable.any():
         raise RecordingError(_nothing(asked, heard.symbols))
     told = said[:, tellable]
-    low, high = cross_conformal(told, [one.held_out for one in ensemble.members], asked.coverage)
+    held_out = [one.held_out for one in ensemble.members]
+    low, high = cross_conformal(told, held_out, asked.coverage)
     centre = told.mean(0)
     parts = np.full(said.shape[1:], np.nan)
     parts[tellable] = centre
@@ -193,16 +195,19 @@ def score_performance(
         spread=told.mean(1).std(0),
         rated=judges.labels,
         reliability=np.array([judges.ceiling.get(dimension.name, np.nan) for dimension in DIMENSIONS]),
-        measured=checked_coverage([one.held_out for one in ensemble.members], asked.coverage),
+        measured=checked_coverage(held_out, asked.coverage),
         works=tuple(sorted({row["work"] for row in judges.rows})),
         performance=heard.symbols.whole if heard.symbols else None,
         envelope=None if samples is None else _envelope(samples),
         banners=banners(choice, judges, heard),
-        remarks=remarks(place, choice, judges, asked.given, heard, int((~tellable).sum())),
+        remarks=(
+            *too_few_rows(held_out, asked.coverage),
+            *remarks(place, choice, judges, asked.given, heard, int((~tellable).sum())),
+        ),
     )
 
 
-def _read(asked: Asked, choice: Choice, progress: Progress) -> tuple[Choice, ReadMidi | None]:
+def _read(asked: Asked, choice: Choice, judges: Judges, progress: Progress) -> tuple[Choice, ReadMidi | None]:
     """The MIDI as the model is told it; beside a score that does not fit, without it, by another model if need be."""
     if asked.midi is None:
         return choice, None
@@ -211,7 +216,7 @@ def _read(asked: Asked, choice: Choice, progress: Progress) -> tuple[Choice, Rea
     if found.fits or score is None:
         return choice, found
     if "score" in choice.ensemble.needs:
-        other = None if asked.model else choice.without_score()
+        other = None if asked.model else choice.without_score(judges)
         if other is None:
             return choice, found
         choice = other

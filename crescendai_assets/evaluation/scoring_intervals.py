@@ -14,6 +14,7 @@ on passages that were held out.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,11 +64,28 @@ def cross_conformal(said: Floats, held_out: Sequence[HeldOut], coverage: float =
     high = np.concatenate([one[None] + rows.residuals[:, None] for one, rows in zip(said, held_out, strict=True)])
     count = len(low)
     place = math.ceil(coverage * (count + 1))
-    if place > count:
+    if not _enough(count, coverage):
         unknown = np.full(said.shape[1:], np.inf)
         return -unknown, unknown
     # ⌊α (n+1)⌋-th smallest, counted from below as the other is from above
     return np.sort(low, axis=0)[count - place], np.sort(high, axis=0)[place - 1]
+
+
+def too_few_rows(held_out: Sequence[HeldOut], coverage: float = COVERAGE) -> tuple[str, ...]:
+    """What must be said where `cross_conformal` has no ends to give; empty where it has."""
+    there = sum(len(one.was) for one in held_out)
+    if _enough(there, coverage):
+        return ()
+    needed = next(rows for rows in itertools.count(int(coverage / (1 - coverage))) if _enough(rows, coverage))
+    return (
+        f"The intervals are not known: {there} rated performances were held out, and a coverage of {coverage:.4g} "
+        f"needs {needed}. What is shown as intervals is the whole scale, 1 to 7. Train more folds, or ask for a lower "
+        "--coverage.",
+    )
+
+
+def _enough(rows: int, coverage: float) -> bool:
+    return math.ceil(coverage * (rows + 1)) <= rows
 
 
 def checked_coverage(held_out: Sequence[HeldOut], coverage: float = COVERAGE) -> Floats:

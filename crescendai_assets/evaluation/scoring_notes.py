@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from crescendai_assets.evaluation.comparison import Judges
 from crescendai_assets.evaluation.robustness import MOST_DROP_PCT
-from crescendai_assets.evaluation.scoring_models import Choice, Ensemble, Wanted
+from crescendai_assets.evaluation.scoring_choice import Choice
+from crescendai_assets.evaluation.scoring_models import Ensemble, Wanted
 from crescendai_assets.lake.files import sha256_file
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.symbolic.corpus.performances import NAME as PERFORMANCES

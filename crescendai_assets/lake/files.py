@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 from crescendai_assets.lake.errors import SetupError
@@ -87,6 +88,26 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """What tells a file from another one that stood there: size, times, inode; empty where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return ()
+    # the last one: a copy may keep its size and time of writing, and be laid into the same inode
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+
+def sha256_once(path: Path) -> str:
+    """As `sha256_file`; a process hashes a file again only when it has changed since."""
+    return _hashed(path, file_state(path))
+
+
+@lru_cache(maxsize=4096)
+def _hashed(path: Path, _state: tuple[int, ...]) -> str:
+    return sha256_file(path)
 
 
 def clear_temporary(folder: Path, suffix: str) -> int:

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.training.batches import in_order
-from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, checkpoint_files, read_report
+from crescendai_assets.training.checkpoints import (
+    CheckpointFiles,
+    FitReport,
+    checkpoint_files,
+    read_report,
+    weights_fault,
+)
 from crescendai_assets.training.one_performance import Part, ReadMidi, Spans
 from crescendai_assets.training.one_sound import Sound, parts_sound
 from crescendai_assets.training.registry import kind_of, make_inputs, representation, spec_of, wants_hand
@@ -96,15 +102,13 @@ def opened(root: Path, files: CheckpointFiles, report: FitReport) -> Checkpoint:
         report: What it is.
 
     Raises:
-        SetupError: One that it stands on is gone or was trained again since, its model is not known here, or it was
-            told of clips by other code.
+        SetupError: One that it stands on is gone or was trained again since, its model is not known here, it was told
+            of clips by other code, or its weights are damaged.
     """
     refuse_other_versions(report, files)
     settings = FitSettings.of(report.settings)
-    if spec_of(settings.model).kind is not None:
-        return Checkpoint(files, report)
     under = []
-    for key in settings.fused:
+    for key in settings.fused if spec_of(settings.model).kind is None else ():
         beside = checkpoint_files(root, key, report.partition, report.seed)
         told = read_report(beside)
         if told is None:
@@ -117,6 +121,8 @@ def opened(root: Path, files: CheckpointFiles, report: FitReport) -> Checkpoint:
                 f"{report.model} again"
             )
         under.append(opened(root, beside, told))
+    if fault := weights_fault(files, report):
+        raise SetupError(f"{fault}; train {report.model} of {report.partition} again")
     return Checkpoint(files, report, tuple(under))
 
 

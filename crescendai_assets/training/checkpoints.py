@@ -24,10 +24,11 @@ from typing import Any
 
 from crescendai_assets.labels.protocols import Fold, Protocol
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.files import checked_id, write_atomic
+from crescendai_assets.lake.files import checked_id, sha256_once, write_atomic
 from crescendai_assets.lake.journal import locked
 from crescendai_assets.lake.layout import StageFiles
 from crescendai_assets.lake.tables import Row, Table
+from crescendai_assets.training.registry import spec_of
 
 FORMAT = 1
 """Of `report.json`; raise it when its fields change."""
@@ -148,6 +149,7 @@ class FitReport:
         scores_digest: Of `scores.jsonl`.
         versions: As `versions.made_by`; empty where a checkpoint is older than this field.
         stands_on: Of a fusion: model -> fingerprint of its checkpoint; likewise.
+        weights: SHA-256 of `weights.pt` or `model.npz`; likewise.
         fresh: Whether this call trained it; not written.
     """
 
@@ -175,6 +177,7 @@ class FitReport:
     scores_digest: str
     versions: Mapping[str, str] = field(default_factory=dict)
     stands_on: Mapping[str, str] = field(default_factory=dict)
+    weights: str = ""
     fresh: bool = field(default=True, compare=False)
 
     @property
@@ -224,6 +227,21 @@ def read_report(files: CheckpointFiles) -> FitReport | None:
         return None
     listed = {name: tuple(values[name]) for name in ("encoder", "notes", "history")}
     return FitReport(**{**values, **listed, "fresh": False})
+
+
+def trained_file(files: CheckpointFiles, model: str) -> Path:
+    """What was trained, whichever kind of model it is."""
+    return files.arrays if spec_of(model).of_arrays else files.weights
+
+
+def weights_fault(files: CheckpointFiles, report: FitReport) -> str:
+    """What is wrong with what was trained, in words; empty where nothing is. Of older reports only if it is there."""
+    path = trained_file(files, report.model)
+    if not path.exists():
+        return f"{path}: is gone"
+    if report.weights and sha256_once(path) != report.weights:
+        return f"{path}: is not what was trained (damaged or replaced)"
+    return ""
 
 
 def finished(root: Path, models: list[str]) -> Iterator[tuple[CheckpointFiles, FitReport]]:

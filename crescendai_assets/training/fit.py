@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.labels.protocols import LEAKY, Fold
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.files import write_atomic
+from crescendai_assets.lake.files import sha256_file, write_atomic
 from crescendai_assets.lake.stage import Progress, silent
 from crescendai_assets.lake.tables import Row
 from crescendai_assets.training.batches import PassageBatches, in_order
@@ -24,6 +24,7 @@ from crescendai_assets.training.checkpoints import (
     FitReport,
     read_report,
     score_rows,
+    trained_file,
     write_report,
 )
 from crescendai_assets.training.curves_picture import curves_picture
@@ -220,6 +221,7 @@ def _report(
         scores_digest=SCORES.digest(rows),
         versions=made_by(task.settings),
         stands_on={part.settings.model: part.fingerprint for part in task.parts},
+        weights=sha256_file(trained_file(task.files, task.settings.model)),
     )
     write_report(task.files, report)
     return replace(report, fresh=True)

@@ -7,11 +7,13 @@ more here; of the tiers (A2) see `pretrain_tiers`. Reading the recordings is `pr
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.files import file_state
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Lake, Tier
 from crescendai_assets.lake.tables import Row, Table, read_rows
@@ -110,6 +112,30 @@ def plan_pretraining(place: PretrainPlace, settings: PretrainSettings) -> Pretra
     from crescendai_assets.training.pretrain_tiers import plan_tiers
 
     return plan_tiers(place, settings)
+
+
+def state_of_inputs(place: PretrainPlace, settings: PretrainSettings) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Every file that a plan is told by, and its state: while these are the same, the plan is the same.
+
+    These are all tables and notes of the tiers and of their partitions, used or not, and the corpus's pack.
+    """
+    of_corpus = PRODUCTS.get(settings.model)
+    tiers = [place.corpus] if of_corpus else [place.corpus, place.maestro, place.youtube]
+    found = [path for tier in tiers for folder in _with_partitions(tier.folder) for path in _documents(folder)]
+    found += [str(compiled_path(place.corpus, products()[of_corpus]))] if of_corpus else []
+    return tuple((path, file_state(Path(path))) for path in sorted(found))
+
+
+def _with_partitions(folder: Path) -> list[str]:
+    """A tier's folder and the folders in it."""
+    if not folder.is_dir():
+        return []
+    return [str(folder), *(entry.path for entry in os.scandir(folder) if entry.is_dir())]
+
+
+def _documents(folder: str) -> list[str]:
+    """JSON in a folder, which may hold a hundred thousand other files."""
+    return [entry.path for entry in os.scandir(folder) if entry.name.endswith((".json", ".jsonl"))]
 
 
 def refuse_evaluation_works(place: PretrainPlace, settings: PretrainSettings) -> tuple[str, ...]:

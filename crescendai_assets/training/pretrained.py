@@ -11,15 +11,16 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.files import sha256_file, write_atomic
+from crescendai_assets.lake.files import sha256_once, write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.training.checkpoints import CheckpointFiles, checkpoint_files
-from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan, plan_pretraining
+from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan, plan_pretraining, state_of_inputs
 from crescendai_assets.training.pretrain_settings import KEYS, PretrainSettings
 from crescendai_assets.training.pretrain_tiers import sound_digest
 from crescendai_assets.training.settings import FitSettings
@@ -143,7 +144,7 @@ def is_whole(files: CheckpointFiles, report: PretrainReport | None, mark: str) -
         report is not None
         and report.fingerprint == mark
         and files.weights.exists()
-        and sha256_file(files.weights) == report.weights
+        and sha256_once(files.weights) == report.weights
         and files.learnt_from.exists()
     )
 
@@ -225,12 +226,31 @@ def _stale(place: T1Place, files: CheckpointFiles) -> str:
     report = read_pretrained(files)
     if report is None:
         return "its pretraining was begun and is not finished"
-    settings = PretrainSettings(**report.settings)
-    try:
-        mark = mark_of(plan_pretraining(PretrainPlace.beside(place), settings), settings)
-    except SetupError as error:
-        return f"what its pretrained weights learnt from is not as it was ({error})"
+    learns_from = PretrainPlace.beside(place)
+    inputs = state_of_inputs(learns_from, PretrainSettings(**report.settings))
+    mark, fault = _mark_now(learns_from, json.dumps(report.settings, sort_keys=True), inputs)
+    if fault:
+        return f"what its pretrained weights learnt from is not as it was ({fault})"
     return "" if is_whole(files, report, mark) else "its pretrained weights are out of date"
+
+
+@lru_cache(maxsize=32)
+def _mark_now(place: PretrainPlace, settings: str, _inputs: tuple[Any, ...]) -> tuple[str, str]:
+    """`mark_of` what a pretraining would be now, or why it cannot be.
+
+    All folds of a model ask, and the tables of a large corpus take seconds to read: a process plans again only where a
+    file has changed.
+
+    Args:
+        place: What it learns from.
+        settings: How, as JSON.
+        _inputs: `state_of_inputs`.
+    """
+    how = PretrainSettings(**json.loads(settings))
+    try:
+        return mark_of(plan_pretraining(place, how), how), ""
+    except SetupError as error:
+        return "", str(error)
 
 
 def _sizes(settings: FitSettings | PretrainSettings) -> str:

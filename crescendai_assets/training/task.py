@@ -15,7 +15,14 @@ from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.training.batches import inner_split
-from crescendai_assets.training.checkpoints import SCORES, CheckpointFiles, files_of, read_report, refuse_foreign
+from crescendai_assets.training.checkpoints import (
+    SCORES,
+    CheckpointFiles,
+    files_of,
+    read_report,
+    refuse_foreign,
+    weights_fault,
+)
 from crescendai_assets.training.pretrained import SCRATCH, Start, start_of
 from crescendai_assets.training.registry import ModelSpec, kind_of, spec_of, wants_hand, wants_score
 from crescendai_assets.training.settings import FitSettings
@@ -115,5 +122,5 @@ def is_current(task: Task) -> bool:
         report is not None
         and report.fingerprint == task.fingerprint
         and SCORES.digest(read_rows(task.files.scores)) == report.scores_digest
-        and (task.files.arrays if task.spec.of_arrays else task.files.weights).exists()
+        and not weights_fault(task.files, report)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crescendai_assets.evaluation.scoring_intervals import HeldOut, checked_coverage, cross_conformal
+from crescendai_assets.evaluation.scoring_intervals import HeldOut, checked_coverage, cross_conformal, too_few_rows
 
 FOLDS, COLUMNS = 4, 6
 
@@ -78,6 +78,20 @@ def test_too_few_rows_for_a_coverage_give_no_end():
     low, high = cross_conformal(np.zeros((1, 1, 2)), few, 0.8)
     assert np.isneginf(low).all()
     assert np.isposinf(high).all()
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.75, 0.8, 0.9, 0.95, 0.99])
+def test_it_is_said_exactly_where_there_is_no_end_and_how_many_rows_would_give_one(coverage):
+    ends = {}
+    for rows in range(1, 110):
+        some = [HeldOut(np.zeros((rows, 2)), np.ones((rows, 2)))]
+        low, _ = cross_conformal(np.zeros((1, 1, 2)), some, coverage)
+        ends[rows] = bool(np.isfinite(low).all())
+        assert (too_few_rows(some, coverage) == ()) == ends[rows]
+    fewest = min(rows for rows, there in ends.items() if there)
+    if fewest > 1:
+        (said,) = too_few_rows([HeldOut(np.zeros((1, 2)), np.ones((1, 2)))], coverage)
+        assert f"1 rated performances were held out, and a coverage of {coverage:g} needs {fewest}." in said
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0])

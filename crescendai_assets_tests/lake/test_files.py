@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from crescendai_assets.lake import files
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.files import MAX_ID_BYTES, checked_id, clear_temporary, sha256_file, write_atomic
+from crescendai_assets.lake.files import (
+    MAX_ID_BYTES,
+    checked_id,
+    clear_temporary,
+    sha256_file,
+    sha256_once,
+    write_atomic,
+)
 from crescendai_assets_tests.builders import contents
 
 
@@ -171,3 +178,29 @@ def test_temporaries_of_dead_processes_are_cleared_and_those_of_living_ones_left
         path.write_bytes(b"")
     assert clear_temporary(tmp_path, ".pt") == 1
     assert set(contents(tmp_path)) == {busy.name, other.name, whole.name}
+
+
+def test_a_file_is_hashed_once_and_again_after_any_change(tmp_path, monkeypatch):
+    hashed: list[Path] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return sha256_file(path)
+
+    monkeypatch.setattr(files, "sha256_file", counted)
+    path = tmp_path / "weights.pt"
+    path.write_bytes(b"one")
+    first = sha256_once(path)
+    assert (sha256_once(path), len(hashed)) == (first, 1)
+    before = path.stat()
+    other = tmp_path / "other"
+    other.write_bytes(b"two")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert sha256_once(path) == sha256_file(path) != first, "of the same size and time"
+    path.write_bytes(b"and more")
+    assert sha256_once(path) == sha256_file(path)
+    assert len(hashed) == 3
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        sha256_once(path)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import signal
@@ -22,7 +23,7 @@ from crescendai_assets.labels.folds import fold_keys
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.sample.ratings import PLANTED_COLUMNS, SHUFFLED_COLUMN
-from crescendai_assets.training.checkpoints import FitReport, files_of, read_report
+from crescendai_assets.training.checkpoints import FitReport, files_of, read_report, trained_file, write_report
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.settings import FitSettings
 from crescendai_assets.training.task import is_current, plan_fit
@@ -128,6 +129,25 @@ def test_a_checkpoint_with_other_scores_than_its_report_tells_is_trained_again(p
     files.scores.write_text("")
     assert fit_fold(place, fold(place), tiny("S0")).fresh
     assert len(list(read_rows(files.scores))) == len(fold(place).val)
+
+
+@pytest.mark.parametrize("model", ["S0", "A0"])
+def test_a_checkpoint_whose_weights_are_damaged_is_trained_again(model, place):
+    first = fit_fold(place, fold(place), tiny(model))
+    files = files_of(place.root, model, fold(place), 0)
+    path = trained_file(files, model)
+    whole = path.read_bytes()
+    assert first.weights == hashlib.sha256(whole).hexdigest()
+    assert is_current(plan_fit(place, fold(place), tiny(model)))
+    path.write_bytes(whole[:-1])
+    assert not is_current(plan_fit(place, fold(place), tiny(model)))
+    write_report(files, replace(first, weights=""))
+    assert is_current(plan_fit(place, fold(place), tiny(model))), "a report from before tells nothing of them"
+    write_report(files, first)
+    assert fit_fold(place, fold(place), tiny(model)).fresh
+    assert is_current(plan_fit(place, fold(place), tiny(model)))
+    path.unlink()
+    assert not is_current(plan_fit(place, fold(place), tiny(model)))
 
 
 def test_the_part_set_aside_shares_no_group_with_what_is_learnt_from(place):

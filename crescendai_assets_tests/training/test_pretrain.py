@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import shutil
 import signal
@@ -23,13 +24,19 @@ from crescendai_assets.lake.layout import Lake
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.symbolic.corpus.products import products
 from crescendai_assets.symbolic.corpus.schemas import CORPUS, PACKED
-from crescendai_assets.training import pretraining
+from crescendai_assets.training import pretrained, pretraining
 from crescendai_assets.training.compiling import index_path
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.pretrain import pretrain
 from crescendai_assets.training.pretrain_checks import check_learnt_from, check_pretrained
 from crescendai_assets.training.pretrain_items import Only
-from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlace, plan_pretraining, set_aside
+from crescendai_assets.training.pretrain_plan import (
+    LEARNT_FROM,
+    PretrainPlace,
+    plan_pretraining,
+    set_aside,
+    state_of_inputs,
+)
 from crescendai_assets.training.pretrain_settings import PretrainSettings
 from crescendai_assets.training.pretrained import NOT_BEGUN_FROM, begin_from, pretrained_files, read_pretrained
 from crescendai_assets.training.pretraining import corpus_path, write_corpus
@@ -338,6 +345,46 @@ def test_embeddings_of_a_gpu_and_of_a_cpu_are_of_one_encoder(own, rated):
     identity.write_text(identity.read_text().replace('"float32"', '"bf16"'))
     pretrain(PretrainPlace.of(own), brief("A2", epochs=1))
     assert plan_fit(t1, fold(t1), tiny("A2")).start.digest
+
+
+@pytest.mark.parametrize("model", ["S2", "A2"])
+def test_a_pretraining_is_planned_once_for_all_folds_and_again_when_any_table_changes(model, own, rated, monkeypatch):
+    t1 = T1Place.of(own, rated.scores, midi=rated.midi)
+    place = PretrainPlace.of(own)
+    report = pretrain(place, brief(model, epochs=1))
+    planned: list[str] = []
+
+    def counted(where: PretrainPlace, settings: PretrainSettings) -> Any:
+        planned.append(settings.model)
+        return plan_pretraining(where, settings)
+
+    monkeypatch.setattr(pretrained, "plan_pretraining", counted)
+    for key in ("passage-s0f0", "passage-s0f1", "passage-s0f2"):
+        assert plan_fit(t1, fold(t1, key), tiny(model)).start.digest == report.weights
+    assert planned == [model]
+    for number, (path, _) in enumerate(state_of_inputs(place, brief(model)), start=2):
+        Path(path).touch()
+        assert plan_fit(t1, fold(t1), tiny(model)).start.digest == report.weights
+        assert len(planned) == number, path
+    weights = pretrained_files(own.root, model).weights
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert "out of date" in plan_fit(t1, fold(t1), tiny(model)).start.said
+
+
+@pytest.mark.parametrize("model", ["S1", "S2", "S3", "A2"])
+def test_every_file_that_a_plan_reads_is_looked_at_before_a_plan_is_kept(model, place, monkeypatch):
+    read: set[str] = set()
+
+    def listening(path: Any, *more: Any, **options: Any) -> Any:
+        read.add(str(path))
+        return really(path, *more, **options)
+
+    really = io.open
+    monkeypatch.setattr(io, "open", listening)  # what `Path.open` and `Path.read_text` call
+    plan_pretraining(place, brief(model))
+    of_lake = {path for path in read if path.startswith(str(place.corpus.folder.parent))}
+    assert len(of_lake) >= 4
+    assert of_lake <= {path for path, _ in state_of_inputs(place, brief(model))}
 
 
 def test_a_corpus_that_is_made_again_while_it_is_read_is_told(own, monkeypatch):
