@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from crescendai_assets.defs import corpus_assets, percepiano, percepiano_embeddings, pretrained
+from crescendai_assets.defs import competition, corpus_assets, packs, percepiano, percepiano_embeddings, pretrained
 from crescendai_assets.defs.checks import Subject, asset_check
 from crescendai_assets.defs.metadata import Metadata, clear_errors, picture, rows_table
 from crescendai_assets.defs.partitions import FOLDS
@@ -19,7 +19,7 @@ from crescendai_assets.defs.tier import IDEMPOTENT
 from crescendai_assets.labels.folds import fold_of_key
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.verify import Outcome
-from crescendai_assets.training.checkpoint_checks import check_split, check_trained
+from crescendai_assets.training.checkpoint_checks import check_learnt_beside, check_split, check_trained
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, checkpoint_files, waiting_facts
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.hooks import call_hook
@@ -53,6 +53,14 @@ class FitConfig(dg.Config):
     )
     cache_stem: bool = Field(_DEFAULTS.cache_stem, description="Keep that MuQ's stem output on disk, 3 MB a minute.")
     sizes: dict[str, Any] = Field({}, description="Arguments of the model that differ from the preset's.")
+    tiers: list[str] = Field(
+        list(_DEFAULTS.tiers),
+        description="What A1, A2 and A3 learn from beside ratings, as far as it is there: competition (its orders), "
+        "maestro (pairs of performers), youtube (augmented twins). Empty: ratings alone.",
+    )
+    l_rank: float = Field(_DEFAULTS.l_rank, description="Weight of ranking beside regression.")
+    l_con: float = Field(_DEFAULTS.l_con, description="Weight of the contrast of maestro's pairs.")
+    l_inv: float = Field(_DEFAULTS.l_inv, description="Weight of youtube's invariance.")
     start: str = Field(
         _DEFAULTS.start,
         description="auto begins from pretrained/<model> where there are weights of these sizes, else from scratch; "
@@ -63,9 +71,13 @@ class FitConfig(dg.Config):
     def settings(self, model: str) -> FitSettings:
         """As the domain takes them."""
         values = self.model_dump(exclude={"on_fold_complete"})
-        return FitSettings(**{**values, "model": model, "fused": tuple(self.fused)})
+        return FitSettings(model, **values)
 
 
+_OF_EDITIONS: list[Any] = [
+    dg.AssetDep(competition.ordinal, partition_mapping=dg.AllPartitionMapping()),
+    packs.competition_pack,
+]
 _OF_SOURCE = dg.SpecificPartitionsPartitionMapping([SOURCE])
 
 _LISTENED_TO: dict[str, list[Any]] = {
@@ -86,7 +98,8 @@ def _deps(spec: ModelSpec) -> list[Any]:
     if spec.kind == "notes":
         return [*rated, percepiano.passages]
     if spec.kind == "embeddings":
-        return [*rated, percepiano_embeddings.embeddings]
+        beside = [*_OF_EDITIONS, *pretrained.OF_TIERS] if spec.beside else []
+        return [*rated, percepiano_embeddings.embeddings, *beside]
     return [*rated, *(dg.AssetDep(one, partition_mapping=_OF_SOURCE) for one in _LISTENED_TO[spec.kind])]
 
 
@@ -153,6 +166,7 @@ def _shown(report: FitReport, files: CheckpointFiles) -> Metadata:
         **waiting_facts(report.history),
         "trained_parameters": report.parameters,
         **{f"rows_{side}": count for side, count in report.rows.items()},
+        **report.beside,
         **({"encoder": report.encoder[0]} if report.encoder[0] else {}),
         **({"notes": "; ".join(report.notes)} if report.notes else {}),
         "settings": rows_table(settings),
@@ -182,7 +196,19 @@ def _checks(spec: ModelSpec, asset: dg.AssetsDefinition) -> list[dg.AssetChecksD
     def sound(subject: Subject) -> Outcome:
         return check_split(_placed(subject), spec.key, subject.partition)
 
+    def beside(subject: Subject) -> Outcome:
+        return check_learnt_beside(_placed(subject), spec.key, subject.partition)
+
+    of_tiers = asset_check(
+        asset,
+        "no_evaluation_work",
+        beside,
+        description="No recording that was learnt from beside ratings is of a work that PercePiano rates.",
+        resources=_RESOURCES,
+        blocking=True,
+    )
     return [
+        *([of_tiers] if spec.beside else []),
         asset_check(asset, "idempotent", trained, description=IDEMPOTENT, resources=_RESOURCES),
         asset_check(
             asset,

@@ -50,7 +50,7 @@ class PretrainConfig(dg.Config):
         return PretrainSettings(model, **self.model_dump())
 
 
-_OF_TIERS: list[Any] = [maestro.contrastive_mapping, packs.maestro_pack, youtube.metadata, packs.youtube_pack]
+OF_TIERS: list[Any] = [maestro.contrastive_mapping, packs.maestro_pack, youtube.metadata, packs.youtube_pack]
 
 
 def _place(lake: LakeResource, encoder: EncoderResource) -> PretrainPlace:
@@ -64,7 +64,7 @@ def _pretrained(key: str) -> dg.AssetsDefinition:
         owners=["team:models"],
         kinds={"torch"},
         code_version="1",
-        deps=[corpus_assets.corpus, corpus_assets.pretraining] if key in PRODUCTS else _OF_TIERS,
+        deps=[corpus_assets.corpus, corpus_assets.pretraining] if key in PRODUCTS else OF_TIERS,
         pool="gpu",
         description=f"{key} without ratings: {KEYS[key]}. No work that PercePiano rates is among what it sees.",
     )

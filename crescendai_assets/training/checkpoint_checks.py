@@ -12,6 +12,8 @@ from crescendai_assets.labels.protocols import LEAKY
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.lake.verify import Outcome, outcome
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, read_report
+from crescendai_assets.training.pretrain_plan import PretrainPlace
+from crescendai_assets.training.pretrain_tiers import rated_recordings
 from crescendai_assets.training.settings import FitSettings
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets.training.task import is_current, plan_fit
@@ -46,6 +48,23 @@ def check_trained(place: T1Place, model: str, partition: str, expected: str | No
         )
     facts: dict[str, Any] = {"seeds": ", ".join(str(report.seed) for _, report in found) or "none"}
     return outcome(faults, "nothing to do: a second run would change nothing", "faults: run the asset again", facts)
+
+
+def check_learnt_beside(place: T1Place, model: str, partition: str) -> Outcome:
+    """No recording of T2, T3 and T4 that was learnt from beside ratings is of a rated work, as far as is known now."""
+    rated = rated_recordings(PretrainPlace.beside(place))
+    faults: list[Row] = []
+    counted = 0
+    for files, report in seeds_of(place.root, model, partition):
+        rows = list(read_rows(files.learnt_from)) if report.beside else []
+        counted += len(rows)
+        faults += [
+            {"id": row["recording_id"], "fault": f"seed{report.seed} learnt from it, and it may be a rated work"}
+            for row in rows
+            if row["recording_id"] in rated
+        ]
+    facts = {"looked_at": counted, "rated_recordings": len(rated)}
+    return outcome(faults, f"none of {counted} recordings is of a work that is judged", "leaks: train it again", facts)
 
 
 def check_split(place: T1Place, model: str, partition: str) -> Outcome:

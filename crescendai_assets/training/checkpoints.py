@@ -3,12 +3,12 @@
     report.json     what it is, how it was trained, how it did; written last: without it nothing is finished
     weights.pt      what was trained (adapters and heads, not a backbone); `model.npz` of a model of arrays
     scores.jsonl    what it says of the rows held out
+    learnt_from.jsonl  recordings of T2, T3 and T4 that it learnt from beside ratings; empty where there are none
     curves.png      losses by epoch
     wandb.json      id of its run at Weights & Biases, where that is the logger
     resume/         of a training under way: the last epoch's state, and what it is of
 
-Of pretraining `checkpoints/pretrained/<model>/seed<k>/` holds the same without scores, and `learnt_from.jsonl`: which
-recordings (`pretrained`).
+Of pretraining `checkpoints/pretrained/<model>/seed<k>/` holds the same without scores (`pretrained`).
 
 How it is trained is in `fit`.
 """
@@ -76,7 +76,7 @@ class CheckpointFiles:
 
     @property
     def learnt_from(self) -> Path:
-        """Recordings that pretraining saw."""
+        """Recordings without ratings that were learnt from."""
         return self.folder / "learnt_from.jsonl"
 
     @property
@@ -144,10 +144,12 @@ class FitReport:
         seconds: Of training, over all its runs.
         parameters: Numbers that were trained.
         rows: How many were learnt from, chosen by, held out, left out.
-        figures: On the rows held out: `r2`, `pair_accuracy`.
+        figures: On the rows held out: `r2`, `pair_accuracy`. Of a model that learnt T2's orders `t2_pair_accuracy`: of
+            recordings of performers that were set aside, as many pairs as `beside` says.
         history: A row an epoch: losses, figures, seconds, and the share of its training that was waiting for batches.
         scores_digest: Of `scores.jsonl`.
         versions: As `versions.made_by`; empty where a checkpoint is older than this field.
+        beside: Recordings of T2, T3 and T4 that were learnt from beside ratings, and `t2_pairs`; likewise.
         stands_on: Of a fusion: model -> fingerprint of its checkpoint; likewise.
         weights: SHA-256 of `weights.pt` or `model.npz`; likewise.
         fresh: Whether this call trained it; not written.
@@ -176,6 +178,7 @@ class FitReport:
     history: tuple[Mapping[str, float], ...]
     scores_digest: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, int] = field(default_factory=dict)
     stands_on: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
     fresh: bool = field(default=True, compare=False)

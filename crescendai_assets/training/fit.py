@@ -19,6 +19,7 @@ from crescendai_assets.lake.files import sha256_file, write_atomic
 from crescendai_assets.lake.stage import Progress, silent
 from crescendai_assets.lake.tables import Row
 from crescendai_assets.training.batches import PassageBatches, in_order
+from crescendai_assets.training.beside import beside_in_words
 from crescendai_assets.training.checkpoints import (
     SCORES,
     FitReport,
@@ -29,6 +30,7 @@ from crescendai_assets.training.checkpoints import (
 )
 from crescendai_assets.training.curves_picture import curves_picture
 from crescendai_assets.training.logs import refuse_missing_logger
+from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlace, PretrainPlan
 from crescendai_assets.training.pretrained import begin_from
 from crescendai_assets.training.registry import (
     Dims,
@@ -81,8 +83,8 @@ def fit_fold(
         sides = task.sides()
         counts = {side: len(keys) for side, keys in sides.items()} | {"left_out": len(task.plan.left_out)}
         progress(f"{settings.model} of {fold.protocol}-{fold.name} on {machine.name}: {counts}")
-        if task.start.said:
-            progress(task.start.said)
+        for line in filter(None, (task.start.said, beside_in_words(task.beside), *task.beside.notes)):
+            progress(line)
         fitted = (
             _fit_arrays(task, data, sides)
             if task.spec.of_arrays
@@ -106,6 +108,7 @@ class _Fitted:
     best_epoch: int = -1
     history: tuple[Mapping[str, float], ...] = ()
     notes: tuple[str, ...] = ()
+    ordered: tuple[int, int] = (0, 0)
 
 
 def _fit_arrays(task: Task, data: T1Data, sides: Mapping[str, list[str]]) -> _Fitted:
@@ -127,17 +130,23 @@ def _fit_module(
     callbacks: Sequence[Any],
 ) -> _Fitted:
     from crescendai_assets.models.lora import count_trainable_params
+    from crescendai_assets.training.beside_items import Together, TogetherOrder, order_learnt, read_beside
     from crescendai_assets.training.keeper import write_weights
     from crescendai_assets.training.loop import Course, train
 
     batches, dims = _batches(task, data, progress)
+    tiers = PretrainPlace.beside(task.place)
+    beside = read_beside(tiers, task.beside, task.settings.seed) if task.beside.used else None
     place = {key: row for row, key in enumerate(task.plan.keys)}
     places = {side: [place[key] for key in keys] for side, keys in sides.items()}
     passages = [data.rows[row]["passage"] for row in places["train"]]
 
     def course(batch_size: int) -> Course:
-        order = PassageBatches(places["train"], passages, batch_size, task.settings.seed)
-        return Course(batches, order, batches, in_order(places["inner"], batch_size), task.plan.keys.__getitem__)
+        order, turns = PassageBatches(places["train"], passages, batch_size, task.settings.seed), places["inner"]
+        if beside is None:
+            return Course(batches, order, batches, in_order(turns, batch_size), task.plan.keys.__getitem__)
+        learnt = Together(batches, beside, task.plan.keys)
+        return Course(learnt, TogetherOrder(order, beside), batches, in_order(turns, batch_size), learnt.name)
 
     build = _builder(task, batches, dims, places["train"])
     trained: Trained = train(
@@ -162,6 +171,7 @@ def _fit_module(
         best_epoch=trained.best_epoch,
         history=trained.history,
         notes=trained.notes,
+        ordered=order_learnt(trained.model, tiers, task.beside, machine.torch_device),
     )
 
 
@@ -196,6 +206,9 @@ def _report(
     """Write scores and report."""
     rows: list[Row] = score_rows(task.fold, val, fitted.scores)
     SCORES.write(task.files.scores, rows)
+    LEARNT_FROM.write(task.files.learnt_from, list(task.beside.used))
+    right, compared = fitted.ordered
+    ordered = {"t2_pair_accuracy": right / compared} if compared else {}
     report = FitReport(
         model=task.settings.model,
         protocol=task.fold.protocol,
@@ -216,10 +229,11 @@ def _report(
         seconds=round(fitted.seconds, 3),
         parameters=fitted.parameters,
         rows=counts,
-        figures=_figures(task, data, val, fitted.scores),
+        figures={**_figures(task, data, val, fitted.scores), **ordered},
         history=fitted.history,
         scores_digest=SCORES.digest(rows),
         versions=made_by(task.settings),
+        beside={**_counts(task.beside), **({"t2_pairs": compared} if compared else {})},
         stands_on={part.settings.model: part.fingerprint for part in task.parts},
         weights=sha256_file(trained_file(task.files, task.settings.model)),
     )
@@ -230,10 +244,15 @@ def _report(
 def _notes(task: Task) -> list[str]:
     """What must be said of what the model was given."""
     notes = [task.spec.note] if task.spec.note and not task.start.digest else []
-    notes += [task.start.said] if task.start.said else []
+    notes += [line for line in (task.start.said, beside_in_words(task.beside), *task.beside.notes) if line]
     if (task.plan.hand or task.plan.score) and (without := len(task.plan.rows) - len(task.plan.scores)):
         notes.append(f"{without} of {len(task.plan.rows)} clips have no score: differences from it are unknown")
     return notes
+
+
+def _counts(beside: PretrainPlan) -> dict[str, int]:
+    """Recordings of each tier that were learnt from beside ratings."""
+    return {f"{tier}_recordings": len(beside.recordings("train", tier)) for tier in beside.segments if beside.used}
 
 
 def _figures(task: Task, data: T1Data, val: Sequence[str], scores: Any) -> dict[str, float]:

@@ -34,7 +34,13 @@ LOOKED_AT = 16
 CHOSEN_BY = "val_loss"
 """On the part of training that is set aside; the lower the better."""
 
-_KEPT = ("train_loss", "val_loss", "val_r2", "val_pair_accuracy", "val_contrastive", "val_invariance")
+PARTS = ("regression", "ranking", "contrastive", "invariance")
+"""Of the objective."""
+
+_KEPT = (
+    *("train_loss", "val_loss", "val_r2", "val_pair_accuracy", "val_contrastive", "val_invariance"),
+    *(f"train_{part}" for part in PARTS),
+)
 
 
 class Keeper(pl.Callback):  # type: ignore[misc]  # Lightning says nothing to a type checker

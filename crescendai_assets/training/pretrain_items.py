@@ -30,7 +30,7 @@ from crescendai_assets.training.packing import embeddings_of
 from crescendai_assets.training.packs import Embeddings
 from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan
 from crescendai_assets.training.pretrain_settings import PRODUCTS, PretrainSettings
-from crescendai_assets.training.pretrain_tiers import T3, T4
+from crescendai_assets.training.settings import T3, T4
 
 LOOKED_AT = 200
 """Items that means and deviations of what a model hears are taken from."""
@@ -117,7 +117,7 @@ def read_sides(place: PretrainPlace, plan: PretrainPlan, settings: PretrainSetti
         if settings.model in PRODUCTS:
             kinds = {PRODUCTS[settings.model]: _of_corpus(place, plan.recordings(side), settings)}
         else:
-            kinds = _of_tiers(place, plan, side, settings)
+            kinds = tier_items(place, plan, side, settings.items_length, settings.seed)
         sides[side] = Batches(kinds)
     return sides
 
@@ -175,23 +175,28 @@ def _of_corpus(place: PretrainPlace, recordings: Sequence[str], settings: Pretra
     return Items(masked, [ids[performance] for performance, *_ in masked.parts])
 
 
-def _of_tiers(place: PretrainPlace, plan: PretrainPlan, side: str, settings: PretrainSettings) -> dict[str, Items]:
+def tier_items(place: PretrainPlace, plan: PretrainPlan, side: str, length: int, seed: int) -> dict[str, Items]:
+    """T3's pairs and T4's twins of one side of a plan, by tier; without a tier that has none.
+
+    Args:
+        place: Where the tiers are.
+        plan: Which recordings.
+        side: `train` or `validation`.
+        length: Frames that are used of a segment.
+        seed: Of the draw of partners.
+    """
     kinds: dict[str, Items] = {}
-    wanted = {
-        tier: [key for one in plan.recordings(side, tier) for key in plan.segments[tier][one]] for tier in (T3, T4)
-    }
+    wanted = {tier: plan.segments_of(side, tier) for tier in (T3, T4)}
     if wanted[T3]:
-        pairs = contrastive_pairs(
-            place.maestro, embeddings=Only(embeddings_of(place.maestro), wanted[T3]), seed=settings.seed
-        )
-        pairs.max_frames = settings.items_length
+        pairs = contrastive_pairs(place.maestro, embeddings=Only(embeddings_of(place.maestro), wanted[T3]), seed=seed)
+        pairs.max_frames = length
         kinds[T3] = Items(pairs, [pairs.pair(number)[0] for number in range(len(pairs))])
     if wanted[T4]:
         clean, twins = (
             Only(embeddings_of(place.youtube, name), wanted[T4]) for name in ("embeddings", "augmented_pairs")
         )
         pieces = {key: key.rpartition("_seg")[0] for key in wanted[T4]}  # of one recording: no negatives of each other
-        both = AugmentedEmbeddingDataset(clean, twins, pieces=pieces, max_frames=settings.items_length)
+        both = AugmentedEmbeddingDataset(clean, twins, pieces=pieces, max_frames=length)
         kinds[T4] = Items(both, both.ids)
     return {kind: items for kind, items in kinds.items() if items.names}
 

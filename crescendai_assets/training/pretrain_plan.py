@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crescendai_assets.lake.errors import SetupError
@@ -22,6 +22,7 @@ from crescendai_assets.symbolic.corpus.products import products
 from crescendai_assets.training.compiling import compiled_path, digest_on_disk, index_path
 from crescendai_assets.training.pretrain_settings import PRODUCTS, PretrainSettings
 from crescendai_assets.training.pretraining import check_no_evaluation_work, corpus_path, usable_roles
+from crescendai_assets.training.settings import T2, T3, T4
 from crescendai_assets.training.t1_plan import T1Place
 
 SIDES = ("train", "validation")
@@ -48,32 +49,37 @@ class PretrainPlace:
     Attributes:
         root: Folder with `checkpoints/`.
         corpus: The symbolic corpus.
-        maestro: T3, with its embedding set.
+        competition: T2, with its embedding set.
+        maestro: T3, likewise.
         youtube: T4, likewise.
     """
 
     root: Path
     corpus: Tier
+    competition: Tier
     maestro: Tier
     youtube: Tier
 
     @staticmethod
     def of(lake: Lake, embedding_set: str = "") -> PretrainPlace:
         """Of a lake."""
-        tiers = (lake.tier(name, embedding_set) for name in ("maestro", "youtube"))
+        tiers = (lake.tier(name, embedding_set) for name in (T2, T3, T4))
         return PretrainPlace(lake.root, corpus_tier(lake), *tiers)
 
     @staticmethod
     def beside(place: T1Place) -> PretrainPlace:
         """Of the lake that rated clips lie in."""
         lake = Lake(place.symbolic.tier.folder.parent)
-        found = PretrainPlace.of(lake, place.embeddings.tier.embedding_set)
-        return PretrainPlace(place.root, found.corpus, found.maestro, found.youtube)
+        return replace(PretrainPlace.of(lake, place.embeddings.tier.embedding_set), root=place.root)
+
+    def tier(self, name: str) -> Tier:
+        """One of the tiers that are heard."""
+        return {T2: self.competition, T3: self.maestro, T4: self.youtube}[name]
 
 
 @dataclass(frozen=True, eq=False)
 class PretrainPlan:
-    """What an encoder would be pretrained on.
+    """What would be learnt from without ratings: an encoder's pretraining, or what stands `beside` ratings.
 
     Attributes:
         used: Rows of `LEARNT_FROM`, by recording.
@@ -94,6 +100,10 @@ class PretrainPlan:
     def recordings(self, side: str, of: str = "") -> list[str]:
         """Those of one side, by id."""
         return [row["recording_id"] for row in self.used if row["role"] == side and of in ("", row["of"])]
+
+    def segments_of(self, side: str, tier: str) -> list[str]:
+        """Those of a tier's recordings of one side."""
+        return [key for one in self.recordings(side, tier) for key in self.segments[tier][one]]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -119,23 +129,26 @@ def state_of_inputs(place: PretrainPlace, settings: PretrainSettings) -> tuple[t
 
     These are all tables and notes of the tiers and of their partitions, used or not, and the corpus's pack.
     """
-    of_corpus = PRODUCTS.get(settings.model)
-    tiers = [place.corpus] if of_corpus else [place.corpus, place.maestro, place.youtube]
-    found = [path for tier in tiers for folder in _with_partitions(tier.folder) for path in _documents(folder)]
-    found += [str(compiled_path(place.corpus, products()[of_corpus]))] if of_corpus else []
+    if (of_corpus := PRODUCTS.get(settings.model)) is None:
+        return state_of_tiers(place, (T3, T4))
+    found = [*_documents(place.corpus), str(compiled_path(place.corpus, products()[of_corpus]))]
     return tuple((path, file_state(Path(path))) for path in sorted(found))
 
 
-def _with_partitions(folder: Path) -> list[str]:
-    """A tier's folder and the folders in it."""
-    if not folder.is_dir():
+def state_of_tiers(
+    place: PretrainPlace, names: Sequence[str] = (T2, T3, T4)
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The same of a plan that is told by tiers, and by the corpus's roles."""
+    found = [path for tier in (place.corpus, *map(place.tier, names)) for path in _documents(tier)]
+    return tuple((path, file_state(Path(path))) for path in sorted(found))
+
+
+def _documents(tier: Tier) -> list[str]:
+    """JSON in a tier's folder and in the folders in it, which may hold a hundred thousand other files."""
+    if not tier.folder.is_dir():
         return []
-    return [str(folder), *(entry.path for entry in os.scandir(folder) if entry.is_dir())]
-
-
-def _documents(folder: str) -> list[str]:
-    """JSON in a folder, which may hold a hundred thousand other files."""
-    return [entry.path for entry in os.scandir(folder) if entry.name.endswith((".json", ".jsonl"))]
+    folders = [str(tier.folder), *(entry.path for entry in os.scandir(tier.folder) if entry.is_dir())]
+    return [entry.path for one in folders for entry in os.scandir(one) if entry.name.endswith((".json", ".jsonl"))]
 
 
 def refuse_evaluation_works(place: PretrainPlace, settings: PretrainSettings) -> tuple[str, ...]:

@@ -24,14 +24,13 @@ from crescendai_assets.training.packing import AUGMENTED, plan_pack
 from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlace, PretrainPlan, set_aside
 from crescendai_assets.training.pretrain_settings import PretrainSettings
 from crescendai_assets.training.pretraining import corpus_path
+from crescendai_assets.training.settings import T3, T4
 
 RATED = "of a rated work"
 TWICE = "the sound of another video"
 UNVERIFIED = "not verified by its MIDI"
 ALONE = "no other performer of its piece in its split"
 NO_TWIN = "no augmented twin"
-
-T3, T4 = "maestro", "youtube"
 
 _FEWEST = 2
 """Pieces that a contrast needs at least."""
@@ -46,8 +45,8 @@ def plan_tiers(place: PretrainPlace, settings: PretrainSettings) -> PretrainPlan
     left_out: Counter[str] = Counter()
     rated = rated_recordings(place)
     found = {
-        T3: _pieces(place.maestro, rated, left_out, verified=settings.verified),
-        T4: _twins(place.youtube, rated, left_out),
+        T3: pieces_of(place.maestro, rated, left_out, verified=settings.verified),
+        T4: twins_of(place.youtube, rated, left_out),
     }
     if not any(found.values()):
         raise SetupError(
@@ -70,11 +69,13 @@ def plan_tiers(place: PretrainPlace, settings: PretrainSettings) -> PretrainPlan
 
 
 def rated_recordings(place: PretrainPlace) -> set[str]:
-    """Recordings of T3 and T4 that may be of a rated work, by their titles or by the corpus."""
+    """Recordings of T2, T3 and T4 that may be of a rated work, by their titles or by the corpus."""
     rows = [("canonical_composer", "canonical_title", row) for row in rows_of_all(place.maestro, "segments")]
     rows += [("", "title", row) for row in rows_of_all(place.youtube, "segments")]
+    rows += [("", "piece", row) for row in rows_of_all(place.competition, "segments")]
     titles = {
-        (str(row.get(composer, "")), str(row.get(title, "")), str(row["recording_id"])) for composer, title, row in rows
+        (str(row.get(composer, "")), str(row.get(title) or ""), str(row["recording_id"]))
+        for composer, title, row in rows
     }
     named = {one for composer, title, one in titles if is_evaluation_work(composer, title)}
     path = corpus_path(place.corpus)
@@ -82,11 +83,11 @@ def rated_recordings(place: PretrainPlace) -> set[str]:
     return named | held
 
 
-def _pieces(tier: Tier, rated: Collection[str], left_out: Counter[str], *, verified: bool) -> dict[str, Row]:
+def pieces_of(tier: Tier, rated: Collection[str], left_out: Counter[str], *, verified: bool) -> dict[str, Row]:
     """Recordings of T3 with a partner: `piece`, `segments`, `content`, which covers what else a pair depends on."""
     if not (tier.contrastive_mapping.exists() and tier.contrastive_recordings.exists()):
         return {}
-    content = _content(tier)
+    content = contents_of(tier)
     mapping: Mapping[str, list[str]] = json.loads(tier.contrastive_mapping.read_text(encoding="utf-8"))
     of_recording: dict[str, list[str]] = defaultdict(list)
     for key in sorted(key for keys in mapping.values() for key in keys if key in content):
@@ -107,13 +108,13 @@ def _pieces(tier: Tier, rated: Collection[str], left_out: Counter[str], *, verif
     paired = [row for row in kept if len(performers[row["work_id"], row["split"]]) > 1]
     left_out[ALONE] += len(kept) - len(paired)
     return {
-        row["recording_id"]: _row(row["work_id"], of_recording[row["recording_id"]], content, row) for row in paired
+        row["recording_id"]: row_of(row["work_id"], of_recording[row["recording_id"]], content, row) for row in paired
     }
 
 
-def _twins(tier: Tier, rated: Collection[str], left_out: Counter[str]) -> dict[str, Row]:
+def twins_of(tier: Tier, rated: Collection[str], left_out: Counter[str]) -> dict[str, Row]:
     """Recordings of T4 with a twin, no sound twice; each is a piece of its own."""
-    clean, twin = _content(tier), _content(tier, augmented=True)
+    clean, twin = contents_of(tier), contents_of(tier, augmented=True)
     double = {row["recording_id"] for row in read_rows(tier.metadata) if row.get("duplicate_of")}
     found: dict[str, Row] = {}
     by_recording: dict[str, list[str]] = defaultdict(list)
@@ -128,15 +129,16 @@ def _twins(tier: Tier, rated: Collection[str], left_out: Counter[str]) -> dict[s
         elif not both:
             left_out[NO_TWIN] += 1
         else:
-            found[recording] = _row(recording, both, clean, [twin[key] for key in both])
+            found[recording] = row_of(recording, both, clean, [twin[key] for key in both])
     return found
 
 
-def _row(piece: str, keys: list[str], content: Mapping[str, str], told: Any) -> Row:
+def row_of(piece: str, keys: list[str], content: Mapping[str, str], told: Any) -> Row:
+    """Of a recording that is used; `told` is what else its use depends on."""
     return {"piece": piece, "segments": keys, "content": fingerprint([[key, content[key]] for key in keys], told)}
 
 
-def _content(tier: Tier, *, augmented: bool = False) -> dict[str, str]:
+def contents_of(tier: Tier, *, augmented: bool = False) -> dict[str, str]:
     """Segment -> hash of its embedding."""
     planned = plan_pack(tier, AUGMENTED) if augmented else plan_pack(tier)
     return {row["segment_id"]: row["content"] for row in planned.rows}

@@ -67,6 +67,7 @@ class ModelSpec:
         kind: What it listens to; None for a fusion, which listens to two other checkpoints.
         make: Builds it.
         note: What must be said with its figures.
+        beside: Whether it learns from other tiers beside ratings.
     """
 
     key: str
@@ -75,6 +76,7 @@ class ModelSpec:
     kind: Kind | None
     make: Callable[[FitSettings, Dims], Any]
     note: str = ""
+    beside: bool = False
 
     @property
     def of_arrays(self) -> bool:
@@ -206,6 +208,7 @@ def _training(settings: FitSettings) -> dict[str, Any]:
         "learning_rate": settings.learning_rate,
         "weight_decay": settings.weight_decay,
         "dropout": settings.dropout,
+        "l_rank": settings.l_rank,
     }
 
 
@@ -252,7 +255,8 @@ def _audio(name: str, **own: Any) -> Callable[[FitSettings, Dims], Any]:
 
         small = SMALL_AUDIO if settings.preset == "small" else {}
         muq = on_muq(dims.encoder) if settings.use_pretrained_muq else {}
-        options = {**_training(settings), "num_labels": dims.labels, **small, **own, **muq, **settings.sizes}
+        weights = {"l_con": settings.l_con, "l_inv": settings.l_inv}
+        options = {**_training(settings), **weights, "num_labels": dims.labels, **small, **own, **muq, **settings.sizes}
         return getattr(audio, name)(**options)
 
     return make
@@ -280,7 +284,7 @@ MODELS: Mapping[str, ModelSpec] = {
         ModelSpec("S3", "curves, CNN + Transformer", "symbolic", "features", _symbolic("ContinuousSymbolicEncoder")),
         ModelSpec("S4", "aligned notes, trees and weighed kernel ridge", "symbolic", "notes", _notes),
         ModelSpec("A0", "frozen MuQ, attention pooling, MLP", "audio", "embeddings", _audio("AudioReference")),
-        ModelSpec("A1", "low-rank adapters", "audio", "embeddings", _audio("MuQLoRAModel")),
+        ModelSpec("A1", "low-rank adapters", "audio", "embeddings", _audio("MuQLoRAModel"), beside=True),
         ModelSpec(
             "A2",
             "adapters, in two stages",
@@ -288,8 +292,9 @@ MODELS: Mapping[str, ModelSpec] = {
             "embeddings",
             _audio("MuQStagedModel", stage="supervised"),
             "without its first stage, which needs T3 and T4",
+            beside=True,
         ),
-        ModelSpec("A3", "unfrozen layer by layer", "audio", "embeddings", _audio("MuQFullUnfreezeModel")),
+        ModelSpec("A3", "unfrozen layer by layer", "audio", "embeddings", _audio("MuQFullUnfreezeModel"), beside=True),
         ModelSpec("F1", "cross-attention of sound and symbols", "fusion", None, _fusion("cross_attention")),
         ModelSpec("F2", "sound and symbols side by side", "fusion", None, _fusion("concat")),
         ModelSpec("F3", "sound and symbols by gates", "fusion", None, _fusion("gated")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from crescendai_assets.lake.errors import SetupError
 
@@ -18,9 +18,17 @@ Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 LoggerName = Literal["none", "tensorboard", "wandb"]
 
 Start = Literal["auto", "scratch", "pretrained"]
+TierName = Literal["competition", "maestro", "youtube"]
+
+T2: Final = "competition"
+T3: Final = "maestro"
+T4: Final = "youtube"
 
 WHERE = ("device", "allow_cpu", "logger")
 """Say where and how something is trained, not what comes out."""
+
+_LOOKED_UP = ("start", "tiers", "l_con", "l_inv")
+"""Of `FitSettings`: what these come to is told by digests of what was found."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,11 @@ class FitSettings(RunSettings):
         start: `auto` begins from pretrained weights where finished ones fit, and from scratch where there are none of
             these sizes, and the report says which; it refuses half done ones and those out of date. `scratch`;
             `pretrained` refuses where there are none. What it comes to counts, not what it is.
+        tiers: What A1, A2 and A3 learn from beside ratings, as far as it is there: T2's orders, T3's pairs, T4's twins.
+            What they come to counts, and with them the weights of their parts.
+        l_rank: Weight of ranking, of ratings and of T2, beside regression.
+        l_con: Weight of T3's contrast.
+        l_inv: Weight of T4's invariance.
     """
 
     hand_features: bool = True
@@ -122,6 +135,10 @@ class FitSettings(RunSettings):
     use_score: bool = True
     use_pretrained_muq: bool = False
     cache_stem: bool = True
+    tiers: tuple[TierName, ...] = (T2, T3, T4)
+    l_rank: float = 1.0
+    l_con: float = 0.1
+    l_inv: float = 0.1
 
     def __post_init__(self) -> None:
         """Refuse what nothing can be trained by.
@@ -131,22 +148,32 @@ class FitSettings(RunSettings):
         """
         super().__post_init__()
         refuse_other("start", self.start, Start)
+        for tier in self.tiers:
+            refuse_other("one of tiers", tier, TierName)
+        for name in ("l_rank", "l_con", "l_inv"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise SetupError(f"{name} is {getattr(self, name)}; a weight of the objective is 0 or more")
         object.__setattr__(self, "fused", tuple(self.fused))
+        object.__setattr__(self, "tiers", tuple(one for one in (T2, T3, T4) if one in self.tiers))
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the result, as plain values; where it starts is told by the weights themselves."""
-        return {name: value for name, value in super().identity.items() if name != "start"}
+        """What decides the result, as plain values, but for what a training looks up: weights to begin from, tiers.
+
+        A weight of ranking that is the usual one is left away: checkpoints are older than that setting.
+        """
+        told = {name: value for name, value in super().identity.items() if name not in _LOOKED_UP}
+        return told if self.l_rank != 1 else {name: value for name, value in told.items() if name != "l_rank"}
 
     @property
     def plain(self) -> dict[str, Any]:
         """All values, as they are written beside a checkpoint."""
-        return {**super().plain, "fused": list(self.fused)}
+        return {**super().plain, "fused": list(self.fused), "tiers": list(self.tiers)}
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> FitSettings:
         """From what `plain` gave."""
-        return FitSettings(**{**plain, "fused": tuple(plain["fused"])})
+        return FitSettings(**plain)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ A finished checkpoint is one whose report names the same labels, fold, inputs, s
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from crescendai_assets.labels.fold_checks import require_sound
 from crescendai_assets.labels.passages import read_passages
@@ -15,6 +16,7 @@ from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.training.batches import inner_split
+from crescendai_assets.training.beside import NOTHING, beside_of
 from crescendai_assets.training.checkpoints import (
     SCORES,
     CheckpointFiles,
@@ -23,6 +25,7 @@ from crescendai_assets.training.checkpoints import (
     refuse_foreign,
     weights_fault,
 )
+from crescendai_assets.training.pretrain_plan import PretrainPlan
 from crescendai_assets.training.pretrained import SCRATCH, Start, start_of
 from crescendai_assets.training.registry import ModelSpec, kind_of, spec_of, wants_hand, wants_score
 from crescendai_assets.training.settings import FitSettings
@@ -45,6 +48,7 @@ class Task:
         files: Where the checkpoint is or will be.
         parts: Of a fusion: what the checkpoints that it stands on were trained from.
         start: What it begins from: pretrained weights, or nothing.
+        beside: What it learns from beside ratings.
     """
 
     place: T1Place
@@ -55,6 +59,7 @@ class Task:
     files: CheckpointFiles
     parts: tuple[Task, ...] = ()
     start: Start = SCRATCH
+    beside: PretrainPlan = NOTHING
 
     @property
     def spec(self) -> ModelSpec:
@@ -93,9 +98,11 @@ def plan_fit(place: T1Place, fold: Fold, settings: FitSettings) -> Task:
     else:
         plan = plan_t1(place, kind, hand=wants_hand(settings), score=wants_score(settings))
     start = start_of(place, settings, plan)
-    told = [settings.identity, asdict(fold), plan.label_digest, plan.input_digest, plan.encoder[1]]
+    told: list[Any] = [settings.identity, asdict(fold), plan.label_digest, plan.input_digest, plan.encoder[1]]
     told += [start.digest] if start.digest else []
-    return Task(place, fold, settings, plan, fingerprint(VERSION, *told), files, parts, start)
+    beside = beside_of(place, settings)
+    told += [[beside.input_digest, settings.l_con, settings.l_inv]] if beside.used else []
+    return Task(place, fold, settings, plan, fingerprint(VERSION, *told), files, parts, start, beside)
 
 
 def finished_task(place: T1Place, fold: Fold, model: str, seed: int) -> Task:

@@ -15,7 +15,13 @@ from crescendai_assets.embeddings.folder import CLEAN, write_embeddings
 from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.layout import Lake
-from crescendai_assets.lake.schemas import CONTRASTIVE_RECORDINGS, EMBEDDINGS, MAESTRO_SEGMENTS
+from crescendai_assets.lake.schemas import (
+    COMPETITION_SEGMENTS,
+    CONTRASTIVE_RECORDINGS,
+    EMBEDDINGS,
+    MAESTRO_SEGMENTS,
+    ORDINAL,
+)
 from crescendai_assets.lake.tables import Row
 from crescendai_assets.sample.asap import write_asap
 from crescendai_assets.sample.loose import write_loose_midi
@@ -82,6 +88,53 @@ def add_tiers(lake: Lake) -> None:
     add_maestro(lake, played, {one: f"piece{number}" for one, number in takes.items()})
     sounds = {f"yt_video{number}": of_piece[1, number] for number in range(PIECES)}
     add_youtube(lake, sounds, {one: sound + room for one, sound in sounds.items()})
+
+
+def add_competition(lake: Lake, entrants: int = 16, pieces: Mapping[int, str] | None = None) -> None:
+    """T2: an edition with one round, `entrants` placed in their order, each with one recording of two segments.
+
+    How well somebody plays is heard along one direction. `pieces` names what an entrant, from 0, plays.
+    """
+    identity, tier = lake.tier("percepiano").partition().embedding_folder / "encoder.json", lake.tier("competition")
+    if identity.exists():
+        tier.embeddings().mkdir(parents=True)
+        shutil.copy(identity, tier.embeddings() / identity.name)
+    better = np.random.default_rng(7).normal(size=1024)
+    partition = tier.partition("planted2020")
+    told: list[Row] = [
+        {
+            "performer": f"entrant{number:02d}",
+            "piece": (pieces or {}).get(number, "Etude"),
+            "round": "final",
+            "round_index": 0,
+            "placement": number + 1,
+            "eliminated_in": None,
+            "outcome_rank": number + 1,
+            "competition": "planted",
+            "edition": "planted2020",
+            "country": "",
+            "source_url": "",
+        }
+        for number in range(entrants)
+    ]
+    names = [f"planted2020_final_{row['performer']}_x" for row in told]
+    segments = [
+        segment_row(name, number, 240_000, **row) for name, row in zip(names, told, strict=True) for number in range(2)
+    ]
+    COMPETITION_SEGMENTS.write(partition.stage("segments").table, segments)
+    sounds = {name: better * (entrants / 2 - number) / entrants for number, name in enumerate(names)}
+    EMBEDDINGS.write(partition.stage(CLEAN.asset).table, _embedded(partition, segments, sounds))
+    rows: list[Row] = [
+        {
+            **{column: row[column] for column in ("edition", "round", "performer")},
+            "recording_id": name,
+            "rank": number,
+            "tied_with": 0,
+            "segments": 2,
+        }
+        for number, (name, row) in enumerate(zip(names, told, strict=True), start=1)
+    ]
+    ORDINAL.write(partition.stage("ordinal").table, rows)
 
 
 def add_maestro(

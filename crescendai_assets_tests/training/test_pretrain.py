@@ -299,7 +299,7 @@ def test_pretrained_weights_that_are_asked_for_and_do_not_fit_are_refused(own, r
     pretrain(place, brief("A2", epochs=1))
     identity = t1.embeddings.embedding_folder / "encoder.json"
     identity.write_text(identity.read_text().replace('"planted"', '"another"'))
-    assert "over other embeddings" in plan_fit(t1, fold(t1), tiny("A2")).start.said
+    assert "over other embeddings" in plan_fit(t1, fold(t1), tiny("A2", tiers=())).start.said
 
 
 def test_weights_that_were_made_again_since_it_was_planned_are_not_begun_from(t1, place):
@@ -328,14 +328,14 @@ def test_no_fold_begins_from_scratch_while_its_pretraining_is_half_done_or_out_o
     cure = r"materialize pretrained/A2 first, or set start to scratch"
     with pytest.raises(SetupError, match=rf"A2: its pretraining was begun and is not finished, .*{cure}"):
         fit_fold(t1, fold(t1), tiny("A2"))
-    scratch = fit_fold(t1, fold(t1), tiny("A2", start="scratch", epochs=1))
+    scratch = fit_fold(t1, fold(t1), tiny("A2", start="scratch", epochs=1, tiers=()))
     assert not fit_fold(t1, fold(t1), tiny("A2", epochs=1)).fresh, "what is done is asked about all the same"
     pretrain(place, brief("A2", epochs=1))
     table = own.tier("maestro").partition("2004").stage("segments").table
     table.write_text(table.read_text().replace('"piece0"', '"Schubert Sonata D 960"').replace("Bach", "Schubert"))
     with pytest.raises(SetupError, match=rf"A2: its pretrained weights are out of date, .*{cure}"):
         fit_fold(t1, fold(t1), tiny("A2"))
-    assert fit_fold(t1, fold(t1), tiny("A2", start="scratch", epochs=1)) == scratch
+    assert fit_fold(t1, fold(t1), tiny("A2", start="scratch", epochs=1, tiers=())) == scratch
 
 
 def test_embeddings_of_a_gpu_and_of_a_cpu_are_of_one_encoder(own, rated):

@@ -1,0 +1,261 @@
+"""Models of sound learn T2's orders, T3's contrast and T4's invariance beside ratings, and never from a rated work."""
+
+# ruff: noqa: TID253 - tests of torch modules
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+
+from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.files import write_atomic
+from crescendai_assets.lake.fingerprints import canonical_row
+from crescendai_assets.lake.layout import Lake
+from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.training.batches import PassageBatches
+from crescendai_assets.training.beside import NO_ORDER, plan_beside
+from crescendai_assets.training.beside_items import Together, TogetherOrder, order_learnt, read_beside
+from crescendai_assets.training.checkpoint_checks import check_learnt_beside, check_trained
+from crescendai_assets.training.checkpoints import files_of
+from crescendai_assets.training.fit import fit_fold
+from crescendai_assets.training.pretrain_items import tier_items
+from crescendai_assets.training.pretrain_plan import PretrainPlace
+from crescendai_assets.training.pretrain_tiers import RATED
+from crescendai_assets.training.pretraining import corpus_path
+from crescendai_assets.training.settings import T2, T3, T4
+from crescendai_assets.training.t1_plan import T1Place
+from crescendai_assets.training.task import is_current, plan_fit
+from crescendai_assets.training.trained import load_module
+from crescendai_assets_tests.training.pretrain_lake import add_competition, add_tiers
+from crescendai_assets_tests.training.rated_lake import FOLD, fold, tiny
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+ALL = (T2, T3, T4)
+
+
+@pytest.fixture(scope="module")
+def rated(rated_place, tmp_path_factory) -> T1Place:
+    """The rated set with tiers beside it; nobody trains into this lake."""
+    root = tmp_path_factory.mktemp("beside")
+    shutil.copytree(rated_place.root, root / "lake")
+    lake = Lake(root / "lake")
+    add_tiers(lake)
+    add_competition(lake, pieces={3: "Schubert: Sonata in B-flat major, D. 960"})
+    return T1Place.of(lake, rated_place.scores, midi=rated_place.midi)
+
+
+@pytest.fixture
+def t1(rated: T1Place, tmp_path: Path) -> T1Place:
+    """The same, with a root of the test's own for checkpoints."""
+    return replace(rated, root=tmp_path)
+
+
+@pytest.fixture
+def own(rated, tmp_path) -> T1Place:
+    """A lake of the test's own, to be changed."""
+    shutil.copytree(rated.root, tmp_path / "lake")
+    return T1Place.of(Lake(tmp_path / "lake"), rated.scores, midi=rated.midi)
+
+
+def planned(t1: T1Place, tiers: Any = ALL) -> Any:
+    return plan_fit(t1, fold(t1), tiny("A1", tiers=tiers)).beside
+
+
+def test_rated_works_are_left_out_of_competitions_too_and_performers_are_set_aside_whole(t1):
+    plan = planned(t1)
+    used = plan.recordings("train", T2) + plan.recordings("validation", T2)
+    assert len(used) == 15
+    assert not [one for one in used if "entrant03" in one]
+    assert plan.left_out[RATED] == 1
+    assert len(plan.recordings("validation", T2)) == 2
+    assert not [row for row in plan.used if row["of"] != T2 and row["role"] != "train"]
+    assert f"1 recordings of {T2}/{T3}/{T4} left out: {RATED}" in plan.notes
+
+
+def test_what_the_corpus_holds_out_by_its_notes_is_not_learnt_from(own):
+    before = planned(own).recordings("train", T3)
+    tiers = PretrainPlace.beside(own)
+    row = {"recording_id": before[0], "role": "held_out"}
+    write_atomic(corpus_path(tiers.corpus), (canonical_row(row) + "\n").encode())
+    after = planned(own).recordings("train", T3)
+    assert set(before) - set(after) == {one for one in before if one.rpartition("_")[0] == before[0].rpartition("_")[0]}
+
+
+def test_an_order_needs_two_performers_whom_the_jury_placed_apart(rated_place, tmp_path):
+    lake = Lake(tmp_path / "lake")
+    shutil.copytree(rated_place.root, lake.root)
+    add_competition(lake, entrants=1)
+    plan = plan_beside(PretrainPlace.of(lake), [T2], 0.15, "")
+    assert not plan.used
+    assert plan.left_out == {NO_ORDER: 1}
+    assert "without competition: no order of two performers" in plan.notes
+
+
+def test_a_tier_that_is_not_there_is_told_and_ratings_alone_are_as_before(place):
+    task = plan_fit(place, fold(place), tiny("A1"))
+    assert [note.partition(":")[0] for note in task.beside.notes] == [f"without {tier}" for tier in ALL]
+    assert task.fingerprint == plan_fit(place, fold(place), tiny("A1", tiers=(), l_con=3.0)).fingerprint
+    report = fit_fold(place, fold(place), tiny("A1", epochs=1))
+    assert "without competition: no order of two performers" in report.notes
+    assert report.beside == {}
+    assert list(read_rows(files_of(place.root, "A1", fold(place), 0).learnt_from)) == []
+
+
+def test_the_reference_and_models_of_symbols_learn_from_ratings_alone(t1):
+    for model in ("A0", "S2"):
+        assert not plan_fit(t1, fold(t1), tiny(model)).beside.used
+
+
+def test_a_step_has_pairs_of_every_tier_and_the_same_epoch_is_the_same(t1):
+    plan, place = planned(t1), PretrainPlace.beside(t1)
+    beside = read_beside(place, plan, seed=0)
+    assert beside is not None
+    rated = PassageBatches(range(20), ["a"] * 20, 8, seed=0)
+
+    class Rated:
+        def __getitem__(self, places: list[int]) -> dict[str, Any]:
+            return {"labels": torch.zeros(len(places), 19)}
+
+    together, order = Together(Rated(), beside, [f"clip{n}" for n in range(20)]), TogetherOrder(rated, beside)
+    steps = list(order)
+    assert len(steps) == 3
+    batch = together[steps[0]]
+    assert set(batch) == {"percepiano", *ALL}
+    assert len(batch["percepiano"]["labels"]) == len(steps[0]) - 9 == 7
+    assert {len(batch[tier][name]) for tier, name in ((T2, "placement_a"), (T3, "ids_a"), (T4, "ids"))} == {3}
+    assert not set(batch[T2]["ids_a"] + batch[T2]["ids_b"]) & set(plan.segments_of("validation", T2))
+    names = [together.name(place) for place in steps[0]]
+    assert any(name.startswith("clip") for name in names)
+    assert any(" against planted2020_final_" in name for name in names)
+    assert list(order) == steps
+    order.set_epoch(1)
+    other = list(order)
+    assert other != steps
+    order.set_epoch(0)
+    assert list(order) == steps
+
+
+def test_all_that_is_there_comes_before_anything_comes_twice(t1):
+    plan, place = planned(t1), PretrainPlace.beside(t1)
+    beside = read_beside(place, plan, seed=0)
+    assert beside is not None
+    size = len(tier_items(place, plan, "train", 1000, 0)[T4].names)
+    places = [at for step in beside.steps(0, [5] * 20) for tier, at in step if tier == T4]
+    assert sorted(places[:size]) == list(range(size))
+    assert sorted(places[size : 2 * size]) == list(range(size))
+    assert places[:size] != places[size : 2 * size]
+
+
+def test_orders_contrast_and_invariance_are_learnt_beside_ratings(t1):
+    settings = tiny("A1", epochs=12, patience=12, l_con=1.0, l_inv=3.0)
+    report = fit_fold(t1, fold(t1), settings)
+    of_tiers = {"competition_recordings": 13, "maestro_recordings": 36, "youtube_recordings": 12, "t2_pairs": 1}
+    assert report.beside == of_tiers
+    assert 0 <= report.figures["t2_pair_accuracy"] <= 1
+    plan, place = planned(t1), PretrainPlace.beside(t1)
+    alone = replace(t1, root=t1.root / "alone")
+    fit_fold(alone, fold(alone), replace(settings, tiers=()))
+    taught, untaught = (load_module(files_of(one.root, "A1", fold(t1), 0), settings) for one in (t1, alone))
+    # of what was learnt from: whether the parts reach the weights, not how far they carry
+    everyone = replace(plan, used=tuple({**row, "role": "validation"} for row in plan.used))
+    (right, pairs), (by_chance, _) = (order_learnt(model, place, everyone, "cpu") for model in (taught, untaught))
+    assert pairs == 15 * 14 // 2
+    assert right / pairs > 0.9 > by_chance / pairs
+    twins = tier_items(place, plan, "train", 1000, 0)[T4].dataset
+    batch = twins.collate([twins[number] for number in range(len(twins))])
+    assert apart(taught, batch) < 0.7 * apart(untaught, batch)
+    unweighed = replace(t1, root=t1.root / "unweighed")
+    parts, without = (row.history[-1] for row in (report, fit_fold(unweighed, fold(t1), replace(settings, l_con=0.0))))
+    assert parts["train_contrastive"] < 0.8 * without["train_contrastive"]
+
+
+def apart(model: Any, batch: Any) -> float:
+    """Mean squared distance of twins, in units of the variance over recordings."""
+    with torch.inference_mode():
+        clean, augmented = model.eval().views(batch)
+        return float((clean - augmented).square().mean() / clean.var(0).mean())
+
+
+class Stops(pl.Callback):  # type: ignore[misc]  # Lightning says nothing to a type checker
+    """Dies in the middle of an epoch."""
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.current_epoch == 2 and batch_idx == 1:
+            raise KeyboardInterrupt
+
+
+def test_interrupted_it_goes_on_to_the_result_of_an_undisturbed_training(t1):
+    settings = tiny("A1", epochs=4, patience=4)
+    undisturbed = fit_fold(t1, fold(t1), settings)
+    again = replace(t1, root=t1.root / "again")
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit_fold(again, fold(again), settings, callbacks=[Stops()])
+    said: list[str] = []
+    report = fit_fold(again, fold(again), settings, progress=said.append)
+    assert any(line.startswith("goes on after epoch 1") for line in said)
+    assert report.figures == pytest.approx(undisturbed.figures, abs=1e-6)
+    for before, after in zip(undisturbed.history, report.history, strict=True):
+        clock = {"seconds": 0, "waiting": 0}
+        assert {**after, **clock} == pytest.approx({**before, **clock}, abs=1e-6)
+
+
+def test_a_tier_that_changed_makes_a_checkpoint_stale_and_only_one_that_learnt_from_it(own):
+    ordinary, alone = tiny("A1", epochs=1), tiny("A1", epochs=1, tiers=(T4,), seed=1)
+    for settings in (ordinary, alone):
+        fit_fold(own, fold(own), settings)
+    assert check_trained(own, "A1", FOLD, None).passed
+    mapping = PretrainPlace.beside(own).maestro.contrastive_mapping
+    pieces = json.loads(mapping.read_text())
+    mapping.write_text(json.dumps({piece: keys for piece, keys in pieces.items() if piece != "piece1"}))
+    assert not is_current(plan_fit(own, fold(own), ordinary))
+    assert is_current(plan_fit(own, fold(own), alone))
+    assert is_current(plan_fit(own, fold(own), replace(alone, l_rank=1.0)))
+    assert not is_current(plan_fit(own, fold(own), replace(alone, l_inv=0.5)))
+    assert not is_current(plan_fit(own, fold(own), replace(alone, l_rank=0.5)))
+
+
+def test_what_turns_out_to_be_a_rated_work_is_told_by_the_check(own):
+    fit_fold(own, fold(own), tiny("A1", epochs=1))
+    assert check_learnt_beside(own, "A1", FOLD).passed
+    tiers = PretrainPlace.beside(own)
+    one = planned(own).recordings("train", T4)[0]
+    write_atomic(corpus_path(tiers.corpus), (canonical_row({"recording_id": one, "role": "held_out"}) + "\n").encode())
+    verdict = check_learnt_beside(own, "A1", FOLD)
+    assert not verdict.passed
+    assert [row["id"] for row in verdict.rows] == [one]
+
+
+def test_a_tier_of_another_encoder_is_refused_with_what_to_do(rated_place, tmp_path):
+    lake = Lake(tmp_path / "lake")
+    shutil.copytree(rated_place.root, lake.root)
+    claim_folder(lake.tier(T2).embeddings(), EncoderIdentity("another", "1", (9,), 8, "float32"), "competition")
+    identity = lake.tier("percepiano").partition().embedding_folder / "encoder.json"
+    hidden = identity.rename(identity.with_name("hidden"))
+    add_competition(lake)
+    hidden.rename(identity)
+    place = T1Place.of(lake, rated_place.scores, midi=rated_place.midi)
+    with pytest.raises(SetupError, match=r"competition.*another@1.*leave competition out of `tiers`"):
+        plan_fit(place, fold(place), tiny("A1"))
+    assert plan_fit(place, fold(place), tiny("A1", tiers=(T3, T4))).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tiers": ("percepiano",)}, "one of tiers is 'percepiano'; it is one of competition, maestro"),
+        ({"l_con": -1.0}, "l_con is -1.0; a weight of the objective is 0 or more"),
+        ({"l_inv": float("nan")}, "l_inv is nan"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(SetupError, match=message):
+        tiny("A1", **changes)
