@@ -30,6 +30,20 @@ def one_process_at_a_time() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def guarded_processes_begin_at_once() -> Iterator[None]:
+    """They import for seconds what they need for an instant; a run of one file of tests keeps the real start."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    from crescendai_assets.audio import guarded
+    from crescendai_assets_tests.nursery import GuardedChild
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guarded, "start_child", GuardedChild)
+        yield
+
+
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small untrained MuQ checkpoint; only read."""

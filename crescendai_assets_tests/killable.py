@@ -6,37 +6,27 @@ What runs is a module of these tests (`process`, `clips_process`, `web_process`,
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-
-def start(module: str, *arguments: Path | str) -> subprocess.Popen[str]:
-    """Run `python -m crescendai_assets_tests.<module>`; its lines can be read while it runs."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", f"crescendai_assets_tests.{module}", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=Path(__file__).parents[1],
-        # the same bits need the same number of threads, whatever else the machine does
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-    )
+from crescendai_assets_tests.nursery import Module
 
 
-def finish(process: subprocess.Popen[str]) -> str:
+def start(module: str, *arguments: Path | str) -> Module:
+    """Run a module of these tests; its lines can be read while it runs."""
+    return Module(module, *map(str, arguments))
+
+
+def finish(process: Module) -> str:
     """Wait for a run that must succeed; what it said."""
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     return output
 
 
-def kill_after(process: subprocess.Popen[str], line: str, seconds: float) -> None:
+def kill_after(process: Module, line: str, seconds: float) -> None:
     """Kill -9 so many seconds after a line that begins so."""
-    assert process.stdout is not None
     for said in process.stdout:
         if said.startswith(line):
             break

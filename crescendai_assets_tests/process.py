@@ -18,7 +18,8 @@ from crescendai_assets.lake.layout import Lake, Partition
 from crescendai_assets.lake.schemas import MAESTRO_SEGMENTS
 from crescendai_assets.lake.stage import StageReport
 from crescendai_assets.sources.locate import AudioFiles
-from crescendai_assets.sources.maestro import INHERITED, FolderSource, collect_year
+from crescendai_assets.sources.maestro import INHERITED, collect_year
+from crescendai_assets.sources.maestro_sources import FolderSource
 from crescendai_assets.sources.segmenting import segment_partition
 
 

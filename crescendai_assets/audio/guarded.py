@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
 
@@ -32,13 +32,35 @@ TIMEOUT_SECONDS = 900.0
 """How long a child may take for one result; a four-hour file decodes in well under a minute."""
 
 
+class Child(Protocol):
+    """What is asked of a started child, as `subprocess.Popen` answers it."""
+
+    def poll(self) -> int | None: ...  # noqa: D102
+    def wait(self) -> int: ...  # noqa: D102
+    def kill(self) -> None: ...  # noqa: D102
+
+
+def start_child(requests: int, results: int, memory_limit: int) -> Child:
+    """Start a child that reads from one pipe and answers into another; see `serve`."""
+    # one thread a child: this one already runs beside the others, more would only fight the encoder
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, str(requests), str(results), str(memory_limit)],
+        pass_fds=(requests, results),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # decoders chat about odd files; errors arrive as results
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+
+
 class GuardedProcess:
     """A child process that runs functions by name. Use as a context manager."""
 
     def __init__(self, timeout: float = TIMEOUT_SECONDS, memory_limit: int = MEMORY_LIMIT) -> None:
         """Start nothing yet; the child is started by the first call."""
         self._timeout, self._memory_limit = timeout, memory_limit
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._to: Connection | None = None
         self._back: Connection | None = None
         self._busy = self._has_answered = False
@@ -117,16 +139,7 @@ class GuardedProcess:
             self.close()
             requests, to = os.pipe()
             back, results = os.pipe()
-            # one thread a child: this one already runs beside the others, more would only fight the encoder
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(requests), str(results), str(self._memory_limit)],
-                pass_fds=(requests, results),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # decoders chat about odd files; errors arrive as results
-                stderr=subprocess.DEVNULL,
-                env=environment,
-            )
+            self._child = start_child(requests, results, self._memory_limit)
             os.close(requests)
             os.close(results)
             self._to, self._back = Connection(to, readable=False), Connection(back, writable=False)
@@ -184,7 +197,7 @@ def guarded_map(
             process.close()
 
 
-def _serve(requests: Connection, results: Connection) -> None:
+def _answer(requests: Connection, results: Connection) -> None:
     """The child's loop: run what is asked until the parent goes away."""
     while True:
         try:
@@ -206,12 +219,17 @@ def _serve(requests: Connection, results: Connection) -> None:
             results.send(("end", None))
 
 
-def _main() -> None:
-    requests, results, memory_limit = (int(argument) for argument in sys.argv[1:4])
+def serve(requests: Connection, results: Connection, memory_limit: int) -> None:
+    """Be the child: run what is asked, within so many bytes of address space, until the parent goes away."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _serve(Connection(requests, writable=False), Connection(results, readable=False))
+    _answer(requests, results)
+
+
+def _main() -> None:
+    requests, results, memory_limit = (int(argument) for argument in sys.argv[1:4])
+    serve(Connection(requests, writable=False), Connection(results, readable=False), memory_limit)
 
 
 if __name__ == "__main__":

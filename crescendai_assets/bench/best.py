@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crescendai_assets.bench.measure import Figure, Target, seconds
+from crescendai_assets.bench.rated import MIDI, SCORES, missing, percent, prepared
 from crescendai_assets.evaluation.bootstrap import DRAWS, Difference
 from crescendai_assets.evaluation.protocols import (
     Judgement,
@@ -24,16 +25,12 @@ from crescendai_assets.evaluation.protocols import (
 )
 from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.labels.folds import plan_folds, write_folds
-from crescendai_assets.labels.passages import write_passages
-from crescendai_assets.labels.percepiano import write_labels
 from crescendai_assets.labels.protocols import SEEDS, Fold, Protocol
-from crescendai_assets.labels.ratings import write_ratings
 from crescendai_assets.models.hand import HandReference, HandSettings
 from crescendai_assets.models.stack import EnsembleSettings, SymbolicEnsemble
-from crescendai_assets.training.hand_dataset import HandDataset, hand_dataset, with_relative
+from crescendai_assets.training.hand_dataset import HandDataset, with_relative
 from crescendai_assets.training.note_dataset import with_note_features
 
-_CSV, _MIDI, _SCORES = "total_2rounds.csv", "midi", "score_midi"
 _KINDS = {"r2": "variance of 19 ratings explained", "pairs": "pairs in the right order"}
 
 
@@ -77,16 +74,13 @@ _MATTERS = (
 def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     """R² and pairs of each protocol and how much over S0; skipped where the data are not given."""
     given, published = os.environ.get("PERCEPIANO_DIR", ""), os.environ.get("PERCEPIANO_FOLDS", "")
-    if missing := _missing(given):
+    if lacking := missing(given):
         for matter in _MATTERS:
-            yield from (replace(figure, skipped=missing) for figure in _figures(matter))
+            yield from (replace(figure, skipped=lacking) for figure in _figures(matter))
         return
     files, source = LabelFiles(folder / "percepiano_cache"), Path(given)
-    write_ratings(files, source / _CSV)
-    write_labels(files)
-    write_passages(files, source / _MIDI)
-    hand = hand_dataset(files, source / _MIDI, source / _SCORES)
-    notes = with_note_features(hand, source / _MIDI, source / _SCORES)
+    hand = prepared(files, source)
+    notes = with_note_features(hand, source / MIDI, source / SCORES)
     seeds = SEEDS[:1] if quick else SEEDS
     folds = write_folds(files, Path(published) if published else None, seeds=seeds)
     fresh = plan_folds(files, seeds=_FRESH_SEEDS[: len(seeds)])
@@ -96,13 +90,6 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
             yield from (replace(figure, skipped="set PERCEPIANO_FOLDS") for figure in _figures(matter))
             continue
         yield from _judged(matter, hand, notes, of_protocol, quick=quick)
-
-
-def _missing(given: str) -> str:
-    if not given:
-        return "set PERCEPIANO_DIR"
-    lacking = [name for name in (_CSV, _MIDI, _SCORES) if not (Path(given) / name).exists()]
-    return f"the folder of PERCEPIANO_DIR lacks {', '.join(lacking)}" if lacking else ""
 
 
 def _judged(
@@ -151,10 +138,10 @@ def _figures(
                 lower,
                 measured=100 * over[kind].low,
                 facts={
-                    "s0": _percent(getattr(reference.everyone, kind).value),
-                    "difference": _percent(over[kind].value),
-                    "low": _percent(over[kind].low),
-                    "high": _percent(over[kind].high),
+                    "s0": percent(getattr(reference.everyone, kind).value),
+                    "difference": percent(over[kind].value),
+                    "low": percent(over[kind].low),
+                    "high": percent(over[kind].high),
                 },
             )
         yield figure
@@ -165,14 +152,10 @@ def _facts(judged: Judgement, kind: str) -> dict[str, Any]:
     found = judged.everyone
     interval = getattr(found, kind)
     return {
-        "low": _percent(interval.low),
-        "high": _percent(interval.high),
+        "low": percent(interval.low),
+        "high": percent(interval.high),
         "drawn": judged.unit,
-        "without_machine": _percent(getattr(judged.pianists, kind).value),
+        "without_machine": percent(getattr(judged.pianists, kind).value),
         "held_out": found.segments,
         "shuffles": len(judged.out_of_fold.seeds),
     } | ({"leaky": True} if judged.leaky else {})
-
-
-def _percent(share: float) -> float:
-    return round(100 * share, 1)

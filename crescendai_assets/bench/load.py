@@ -20,7 +20,7 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
         "dagster": partial(_import_seconds, "dagster"),
     }
     interleaved(runs, 1)  # file cache, byte code
-    taken = interleaved(runs, 2 if quick else 9)
+    taken = interleaved(runs, 1 if quick else 9)
     ratio, facts = pair_ratios(taken["definitions"], taken["dagster"])
     yield Figure(
         "load.definitions",

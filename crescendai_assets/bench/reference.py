@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crescendai_assets.bench.measure import Figure, Target, seconds
+from crescendai_assets.bench.rated import missing, percent, prepared
 from crescendai_assets.evaluation.bootstrap import DRAWS
 from crescendai_assets.evaluation.protocols import (
     Judgement,
@@ -24,14 +25,10 @@ from crescendai_assets.evaluation.protocols import (
 )
 from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.labels.folds import write_folds
-from crescendai_assets.labels.passages import write_passages
-from crescendai_assets.labels.percepiano import write_labels
 from crescendai_assets.labels.protocols import SEEDS, Fold, Protocol
-from crescendai_assets.labels.ratings import write_ratings
 from crescendai_assets.models.hand import HandReference, HandSettings
-from crescendai_assets.training.hand_dataset import HandDataset, hand_dataset, with_relative
+from crescendai_assets.training.hand_dataset import HandDataset, with_relative
 
-_CSV, _MIDI, _SCORES = "total_2rounds.csv", "midi", "score_midi"
 _QUICK = HandSettings(trees=20)
 
 
@@ -77,12 +74,12 @@ _MATTERS = (
 def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     """R² and pairs of each protocol; skipped where the data are not given."""
     given, published = os.environ.get("PERCEPIANO_DIR", ""), os.environ.get("PERCEPIANO_FOLDS", "")
-    if missing := _missing(given):
+    if lacking := missing(given):
         for matter in _MATTERS:
-            yield from (replace(figure, skipped=missing) for figure in _figures(matter))
+            yield from (replace(figure, skipped=lacking) for figure in _figures(matter))
         return
     files = LabelFiles(folder / "percepiano_cache")
-    dataset, seeds = _prepared(files, Path(given)), SEEDS[:1] if quick else SEEDS
+    dataset, seeds = prepared(files, Path(given)), SEEDS[:1] if quick else SEEDS
     folds = write_folds(files, Path(published) if published else None, seeds=seeds)
     for matter in _MATTERS:
         if not folds.of(matter.protocol):
@@ -90,20 +87,6 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
             continue
         data = with_relative(dataset) if matter.relative else dataset
         yield from _judged(matter, data, folds.of(matter.protocol), quick=quick)
-
-
-def _missing(given: str) -> str:
-    if not given:
-        return "set PERCEPIANO_DIR"
-    lacking = [name for name in (_CSV, _MIDI, _SCORES) if not (Path(given) / name).exists()]
-    return f"the folder of PERCEPIANO_DIR lacks {', '.join(lacking)}" if lacking else ""
-
-
-def _prepared(files: LabelFiles, source: Path) -> HandDataset:
-    write_ratings(files, source / _CSV)
-    write_labels(files)
-    write_passages(files, source / _MIDI)
-    return hand_dataset(files, source / _MIDI, source / _SCORES)
 
 
 def _judged(matter: _Matter, data: HandDataset, folds: Sequence[Fold], *, quick: bool) -> Iterator[Figure]:
@@ -151,18 +134,14 @@ def _facts(judged: Judgement, kind: str) -> dict[str, Any]:
     found, pianists = judged.everyone, judged.pianists
     interval = getattr(found, kind)
     facts: dict[str, Any] = {
-        "low": _percent(interval.low),
-        "high": _percent(interval.high),
+        "low": percent(interval.low),
+        "high": percent(interval.high),
         "drawn": judged.unit,
-        "without_machine": _percent(getattr(pianists, kind).value),
+        "without_machine": percent(getattr(pianists, kind).value),
         "held_out": found.segments,
     }
     if kind == "r2":
-        facts |= {"r2_by_fold": _percent(found.r2_by_fold), "ccc": round(found.ccc, 3)}
+        facts |= {"r2_by_fold": percent(found.r2_by_fold), "ccc": round(found.ccc, 3)}
     else:
         facts["compared"] = found.compared
     return facts | ({"leaky": True} if judged.leaky else {})
-
-
-def _percent(share: float) -> float:
-    return round(100 * share, 1)

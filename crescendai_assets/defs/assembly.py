@@ -26,13 +26,12 @@ from crescendai_assets.defs import (
     sensors,
     youtube,
 )
+from crescendai_assets.defs.collecting_resources import CatalogueResource, DownloadResource
 from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.executors import gpu_executor
 from crescendai_assets.defs.report_resources import DifficultyResource, RobustnessResource
 from crescendai_assets.defs.resources import (
     AugmentationResource,
-    CatalogueResource,
-    DownloadResource,
     EncoderResource,
     LakeResource,
     MaestroResource,

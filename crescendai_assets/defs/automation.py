@@ -6,7 +6,7 @@ The conditions are Dagster's; what they ask of the lake (is there a source, is a
 import dagster as dg
 
 from crescendai_assets.lake.errors import RecordingError, SetupError
-from crescendai_assets.sources.maestro import maestro_source
+from crescendai_assets.sources.maestro_sources import maestro_source
 
 
 class ListedByMaestro(dg.AutomationCondition[dg.AssetKey]):

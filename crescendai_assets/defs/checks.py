@@ -7,13 +7,22 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from crescendai_assets.defs.metadata import clear_errors, rows_table
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.verify import Outcome
+from crescendai_assets.lake.tables import Table, read_rows
+from crescendai_assets.lake.verify import Outcome, check_schema
+
+IDEMPOTENT = "Planning the work again from disk finds nothing to do, and the content is what the run recorded."
+SCHEMA = "Every row fits its schema, ids are in order and none stands twice."
+"""What the checks of these names look at, for people."""
+
+ENCODED = frozenset({"lake", "encoder"})
+"""Resources by which a partition with its embedding set is found."""
 
 
 class CheckConfig(dg.Config):
@@ -86,6 +95,31 @@ def asset_check(
             partitions_def=asset.partitions_def,
             required_resource_keys=set(resources),
         )(check)
+
+
+def schema_check(
+    asset: dg.AssetsDefinition,
+    table: Table,
+    path: Callable[[Subject], Path],
+    *,
+    resources: frozenset[str] = frozenset({"lake"}),
+) -> dg.AssetChecksDefinition:
+    """The blocking check that a table on disk fits its schema.
+
+    Args:
+        asset: The asset.
+        table: Its table.
+        path: Where the table lies.
+        resources: Resources that `path` uses.
+    """
+    return asset_check(
+        asset,
+        "schema",
+        lambda subject: check_schema(table, list(read_rows(path(subject)))),
+        description=SCHEMA,
+        resources=resources,
+        blocking=True,
+    )
 
 
 def _only_partition(context: dg.AssetCheckExecutionContext) -> str:

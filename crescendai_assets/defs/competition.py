@@ -8,20 +8,14 @@ from dataclasses import asdict
 import dagster as dg
 
 from crescendai_assets.defs.automation import LISTED_ONCE, PARTITIONED
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import ENCODED, IDEMPOTENT, Subject, asset_check, schema_check
+from crescendai_assets.defs.collecting_resources import CatalogueResource, DownloadResource
 from crescendai_assets.defs.config import CollectConfig
 from crescendai_assets.defs.metadata import Shown, clear_errors, materialized, rows_table
 from crescendai_assets.defs.partitions import EDITIONS
-from crescendai_assets.defs.resources import CatalogueResource, DownloadResource, EncoderResource, LakeResource
-from crescendai_assets.defs.tier import (
-    IDEMPOTENT,
-    TierShape,
-    collected,
-    embeddings_asset,
-    schema_check,
-    segments_asset,
-    stage_checks,
-)
+from crescendai_assets.defs.resources import EncoderResource, LakeResource
+from crescendai_assets.defs.tier import TierShape, collected, embeddings_asset, segments_asset
+from crescendai_assets.defs.tier_checks import stage_checks
 from crescendai_assets.lake.compiled import check_compiled
 from crescendai_assets.lake.schemas import (
     COMPETITION_RECORDINGS,
@@ -127,8 +121,6 @@ def _ordinal_idempotent(subject: Subject) -> Outcome:
     return check_compiled(plan_order(partition).digest, digest_on_disk(partition), subject.last_run.data_version)
 
 
-_ENCODED = frozenset({"lake", "encoder"})
-
 CHECKS = [
     *stage_checks(
         SHAPE,
@@ -139,8 +131,8 @@ CHECKS = [
             SHAPE.partition(subject), subject.resources.catalogue.competitions().edition(subject.partition)
         ).wanted(),
     ),
-    asset_check(ordinal, "idempotent", _ordinal_idempotent, description=IDEMPOTENT, resources=_ENCODED),
-    schema_check(ordinal, ORDINAL, lambda s: SHAPE.partition(s).stage("ordinal").table),
+    asset_check(ordinal, "idempotent", _ordinal_idempotent, description=IDEMPOTENT, resources=ENCODED),
+    schema_check(ordinal, ORDINAL, lambda s: SHAPE.partition(s).stage("ordinal").table, resources=ENCODED),
     asset_check(
         ordinal,
         "schema_across_rounds",
@@ -148,7 +140,7 @@ CHECKS = [
             ORDINAL_ACROSS_ROUNDS, list(read_rows(SHAPE.partition(s).stage("ordinal_across_rounds").table))
         ),
         description="Every row of the order across rounds fits its schema and says that it is noisier.",
-        resources=_ENCODED,
+        resources=ENCODED,
         blocking=True,
     ),
     asset_check(
@@ -156,7 +148,7 @@ CHECKS = [
         "order_follows_outcomes",
         lambda subject: check_order(SHAPE.partition(subject)),
         description="Ranks follow outcomes, those eliminated in a round are tied last, all is of one edition.",
-        resources=_ENCODED,
+        resources=ENCODED,
         blocking=True,
     ),
 ]

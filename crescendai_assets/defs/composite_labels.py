@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 
 from crescendai_assets.defs import percepiano
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import IDEMPOTENT, Subject, asset_check, schema_check
+from crescendai_assets.defs.collecting_resources import CatalogueResource
 from crescendai_assets.defs.metadata import Shown, clear_errors, picture, rows_table
-from crescendai_assets.defs.resources import CatalogueResource, LakeResource
-from crescendai_assets.defs.tier import IDEMPOTENT, schema_check
+from crescendai_assets.defs.resources import LakeResource
 from crescendai_assets.labels.composite import (
     PlannedComposites,
     check_composites,

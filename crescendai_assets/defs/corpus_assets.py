@@ -1,27 +1,27 @@
 """The symbolic corpus: MIDI of a source -> performances -> tokens, graphs, features; all sources -> pretraining.
 
 A partition is a source. Sources at hand are read in place; what a source is and how its files are told apart is decided
-in `symbolic.corpus`, what may be used for pretraining in `training.pretraining`.
+in `symbolic.corpus`, what may be used for pretraining in `training.corpus_roles`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from crescendai_assets.defs.automation import COMPILED, PARTITIONED
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import IDEMPOTENT, Subject, asset_check, schema_check
 from crescendai_assets.defs.config import WorkConfig
 from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.metadata import Shown, clear_errors, materialized, picture, rows_table
 from crescendai_assets.defs.partitions import MIDI_SOURCES
 from crescendai_assets.defs.resources import LakeResource
-from crescendai_assets.defs.tier import IDEMPOTENT
 from crescendai_assets.lake.errors import RecordingError
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.tables import Table, read_rows
-from crescendai_assets.lake.verify import Outcome, both, check_schema, check_stage
+from crescendai_assets.lake.verify import Outcome, both, check_stage
 from crescendai_assets.symbolic.corpus.listing import Listing, Sources, list_source
 from crescendai_assets.symbolic.corpus.performances import (
     NAME,
@@ -218,30 +218,26 @@ def _performances_idempotent(subject: Subject) -> Outcome:
     return both(planned, check_shards(partition, NAME, deep=subject.deep))
 
 
-def _product_idempotent(name: str) -> Callable[[Subject], Outcome]:
-    def look(subject: Subject) -> Outcome:
-        partition, listing = _opened(subject.resources, subject.partition)
-        product, run = _products(subject.resources)[name], subject.last_run
-        planned = check_stage(
-            partition,
-            name,
-            product.table,
-            lambda: wanted_of(partition, product, listing),
-            lambda: committed_rows(partition, name),
-            run.data_version,
-            run.limit,
-        )
-        return both(planned, check_shards(partition, name, deep=subject.deep))
-
-    return look
+def _product_idempotent(name: str, subject: Subject) -> Outcome:
+    partition, listing = _opened(subject.resources, subject.partition)
+    product, run = _products(subject.resources)[name], subject.last_run
+    planned = check_stage(
+        partition,
+        name,
+        product.table,
+        lambda: wanted_of(partition, product, listing),
+        lambda: committed_rows(partition, name),
+        run.data_version,
+        run.limit,
+    )
+    return both(planned, check_shards(partition, name, deep=subject.deep))
 
 
 def _schema(asset: dg.AssetsDefinition, name: str, table: Table) -> dg.AssetChecksDefinition:
-    def look(subject: Subject) -> Outcome:
-        partition = corpus_tier(subject.resources.lake.opened()).partition(subject.partition)
-        return check_schema(table, list(read_rows(partition.stage(name).table)))
+    def path(subject: Subject) -> Path:
+        return corpus_tier(subject.resources.lake.opened()).partition(subject.partition).stage(name).table
 
-    return asset_check(asset, "schema", look, description="Every row fits its schema, ids in order.", blocking=True)
+    return schema_check(asset, table, path)
 
 
 def _packs_idempotent(subject: Subject) -> Outcome:
@@ -262,7 +258,7 @@ CHECKS = [
         asset_check(
             asset,
             "idempotent",
-            _product_idempotent(name),
+            partial(_product_idempotent, name),
             description=IDEMPOTENT + " Shards hold what the rows say; a few, all with deep.",
             resources=_RESOURCES,
         )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crescendai_assets.defs import maestro
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import ENCODED, IDEMPOTENT, Subject, asset_check, schema_check
 from crescendai_assets.defs.maestro import SHAPE
-from crescendai_assets.defs.tier import IDEMPOTENT, schema_check, stage_checks
+from crescendai_assets.defs.tier_checks import stage_checks
 from crescendai_assets.lake.compiled import check_compiled
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.schemas import CONTRASTIVE_RECORDINGS, MAESTRO_SEGMENTS
@@ -24,8 +24,7 @@ from crescendai_assets.training.contrastive import (
     plan_metadata,
 )
 
-_ENCODED = frozenset({"lake", "encoder"})
-_WITH_MIDI = _ENCODED | {"maestro"}
+_WITH_MIDI = ENCODED | {"maestro"}
 
 
 def _tier(subject: Subject) -> Tier:
@@ -58,7 +57,7 @@ def _mapping_idempotent(subject: Subject) -> Outcome:
 
 CHECKS = [
     *stage_checks(SHAPE, maestro.recordings, maestro.segments, maestro.embeddings, _wanted_recordings),
-    asset_check(maestro.metadata, "idempotent", _metadata_idempotent, description=IDEMPOTENT, resources=_ENCODED),
+    asset_check(maestro.metadata, "idempotent", _metadata_idempotent, description=IDEMPOTENT, resources=ENCODED),
     asset_check(
         maestro.contrastive_mapping,
         "idempotent",
@@ -66,14 +65,19 @@ CHECKS = [
         description=IDEMPOTENT,
         resources=_WITH_MIDI,
     ),
-    schema_check(maestro.metadata, MAESTRO_SEGMENTS, lambda s: _tier(s).metadata),
-    schema_check(maestro.contrastive_mapping, CONTRASTIVE_RECORDINGS, lambda s: _tier(s).contrastive_recordings),
+    schema_check(maestro.metadata, MAESTRO_SEGMENTS, lambda s: _tier(s).metadata, resources=ENCODED),
+    schema_check(
+        maestro.contrastive_mapping,
+        CONTRASTIVE_RECORDINGS,
+        lambda s: _tier(s).contrastive_recordings,
+        resources=ENCODED,
+    ),
     asset_check(
         maestro.contrastive_mapping,
         "no_split_leak",
         lambda subject: check_splits(_tier(subject)),
         description="No sound stands in two splits; works that MAESTRO itself has in several are counted.",
-        resources=_ENCODED,
+        resources=ENCODED,
         blocking=True,
     ),
     asset_check(
@@ -81,7 +85,7 @@ CHECKS = [
         "mapping_has_two_recordings",
         lambda subject: check_two_recordings(_tier(subject)),
         description="Each work has two or more distinct recordings, and each segment named has an embedding.",
-        resources=_ENCODED,
+        resources=ENCODED,
         blocking=True,
     ),
     asset_check(

@@ -10,10 +10,9 @@ import dagster as dg
 from pydantic import Field
 
 from crescendai_assets.defs import competition, maestro, percepiano_embeddings, youtube
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import IDEMPOTENT, Subject, asset_check
 from crescendai_assets.defs.metadata import Metadata, Shown, clear_errors
 from crescendai_assets.defs.resources import EncoderResource, LakeResource
-from crescendai_assets.defs.tier import IDEMPOTENT
 from crescendai_assets.lake.compiled import check_compiled
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import read_rows

@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 import dagster as dg
 
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import IDEMPOTENT, Subject, asset_check
 from crescendai_assets.defs.metadata import Shown, clear_errors, picture, rows_table
 from crescendai_assets.defs.resources import LakeResource, PercePianoResource
-from crescendai_assets.defs.tier import IDEMPOTENT
 from crescendai_assets.labels.baselines_in_folds import plan_baselines, write_baselines
 from crescendai_assets.labels.files import LabelFiles, label_files
 from crescendai_assets.labels.fold_checks import check_folds, takes_on_both_sides

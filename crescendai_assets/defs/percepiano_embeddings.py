@@ -9,11 +9,11 @@ from typing import Any
 import dagster as dg
 
 from crescendai_assets.defs import percepiano as ratings
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import ENCODED, IDEMPOTENT, Subject, asset_check, schema_check
 from crescendai_assets.defs.config import EmbedConfig, WorkConfig
 from crescendai_assets.defs.metadata import Shown, clear_errors, materialized
 from crescendai_assets.defs.resources import EncoderResource, LakeResource, PercePianoResource
-from crescendai_assets.defs.tier import IDEMPOTENT, durations_picture, schema_check
+from crescendai_assets.defs.tier import durations_picture
 from crescendai_assets.embeddings.clip_import import import_clips
 from crescendai_assets.embeddings.clips import check_one_per_clip, leave_as_they_are, wanted_of_clips
 from crescendai_assets.embeddings.folder import CLEAN, committed_embeddings
@@ -162,28 +162,24 @@ def _embeddings_idempotent(subject: Subject) -> Outcome:
     return both(planned, check_files(partition, deep=subject.deep))
 
 
-_ENCODED = frozenset({"lake", "encoder"})
-
 CHECKS = [
-    asset_check(
-        clips, "idempotent", _clips_idempotent, description=IDEMPOTENT, resources=_ENCODED | frozenset({"percepiano"})
-    ),
-    schema_check(clips, CLIPS, lambda s: _partition(s).stage("clips").table),
+    asset_check(clips, "idempotent", _clips_idempotent, description=IDEMPOTENT, resources=ENCODED | {"percepiano"}),
+    schema_check(clips, CLIPS, lambda s: _partition(s).stage("clips").table, resources=ENCODED),
     asset_check(
         embeddings,
         "idempotent",
         _embeddings_idempotent,
         description=IDEMPOTENT
         + " Files: none missing or astray, sizes as recorded, contents of a sample (all with deep).",
-        resources=_ENCODED,
+        resources=ENCODED,
     ),
-    schema_check(embeddings, CLEAN.table, lambda s: _partition(s).stage(CLEAN.asset).table),
+    schema_check(embeddings, CLEAN.table, lambda s: _partition(s).stage(CLEAN.asset).table, resources=ENCODED),
     asset_check(
         embeddings,
         "finite_and_shaped",
         lambda s: check_finite_and_shaped(_partition(s), deep=s.deep),
         description="Embeddings are finite float32 (frames, 1024), as long as their clip; a sample, all with deep.",
-        resources=_ENCODED,
+        resources=ENCODED,
         blocking=True,
     ),
     asset_check(
@@ -191,6 +187,6 @@ CHECKS = [
         "one_embedding_per_clip",
         lambda s: check_one_per_clip(_partition(s), rated_keys(label_files(s.resources.lake.opened()))),
         description="Each clip that has audio has exactly one embedding, and each embedding is of a rated clip.",
-        resources=_ENCODED,
+        resources=ENCODED,
     ),
 ]

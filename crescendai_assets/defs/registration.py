@@ -5,10 +5,11 @@ from collections.abc import Iterable
 import dagster as dg
 from pydantic import Field
 
+from crescendai_assets.defs.collecting_resources import CatalogueResource
 from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.metadata import clear_errors
 from crescendai_assets.defs.partitions import CHANNELS, EDITIONS, FOLDS, MIDI_SOURCES
-from crescendai_assets.defs.resources import CatalogueResource, LakeResource
+from crescendai_assets.defs.resources import LakeResource
 from crescendai_assets.labels.files import label_files
 from crescendai_assets.labels.folds import fold_keys
 from crescendai_assets.lake.errors import SetupError

@@ -3,18 +3,18 @@
 What is told, and what must be said with it, is decided in `evaluation.reports` and `evaluation.report_text`.
 """
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from crescendai_assets.defs import checkpoints, percepiano
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import ENCODED, IDEMPOTENT, Subject, asset_check
 from crescendai_assets.defs.metadata import clear_errors, picture
 from crescendai_assets.defs.report_resources import DifficultyResource
 from crescendai_assets.defs.resources import EncoderResource, LakeResource
 from crescendai_assets.defs.robustness import robustness_report
 from crescendai_assets.defs.score_alignment import score_alignment
-from crescendai_assets.defs.tier import IDEMPOTENT
 from crescendai_assets.evaluation.comparison import Comparison
 from crescendai_assets.evaluation.report_files import planned_digest, report_files, write_comparison
 from crescendai_assets.evaluation.report_text import summary_table, verdict
@@ -80,14 +80,11 @@ def _said(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _current(name: str) -> Any:
-    def look(subject: Subject) -> Outcome:
-        use = subject.resources
-        place = T1Place.of(use.lake.opened(), embedding_set=use.encoder.set_name())
-        planned = planned_digest(place, name, use.difficulty.csv())
-        return check_compiled(planned, report_files(place.root, name).digest, subject.last_run.data_version)
-
-    return look
+def _current(name: str, subject: Subject) -> Outcome:
+    use = subject.resources
+    place = T1Place.of(use.lake.opened(), embedding_set=use.encoder.set_name())
+    planned = planned_digest(place, name, use.difficulty.csv())
+    return check_compiled(planned, report_files(place.root, name).digest, subject.last_run.data_version)
 
 
 ASSETS = {name: _report(name) for name in COMPARISONS}
@@ -95,9 +92,9 @@ CHECKS = [
     asset_check(
         asset,
         "idempotent",
-        _current(name),
+        partial(_current, name),
         description=IDEMPOTENT,
-        resources=frozenset({"lake", "encoder", "difficulty"}),
+        resources=ENCODED | {"difficulty"},
     )
     for name, asset in ASSETS.items()
 ]

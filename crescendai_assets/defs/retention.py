@@ -10,8 +10,8 @@ from crescendai_assets.defs import competition, composite_labels, maestro, perce
 from crescendai_assets.defs.checks import LastRun, Subject, asset_check
 from crescendai_assets.defs.metadata import clear_errors, rows_table
 from crescendai_assets.defs.resources import LakeResource
-from crescendai_assets.defs.tier import (
-    TierShape,
+from crescendai_assets.defs.tier import TierShape
+from crescendai_assets.defs.tier_checks import (
     embeddings_fit,
     embeddings_idempotent,
     embeddings_schema,

@@ -9,11 +9,10 @@ import dagster as dg
 from pydantic import Field
 
 from crescendai_assets.defs import checkpoints, percepiano, percepiano_embeddings
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import IDEMPOTENT, Subject, asset_check
 from crescendai_assets.defs.metadata import Metadata, clear_errors, failure_table, picture
 from crescendai_assets.defs.report_resources import RobustnessResource
 from crescendai_assets.defs.resources import AugmentationResource, EncoderResource, LakeResource, PercePianoResource
-from crescendai_assets.defs.tier import IDEMPOTENT
 from crescendai_assets.evaluation.robustness_about import AUDIO_MODELS
 from crescendai_assets.evaluation.robustness_files import check_robustness, write_robustness
 from crescendai_assets.evaluation.robustness_report import RobustnessReport, measure_robustness

@@ -1,10 +1,10 @@
-"""What every tier has alike: segments and embeddings of a partition, and the checks of all three tables.
+"""What every tier has alike: segments and embeddings of a partition, and what is shown of them.
 
 A tier says what differs in a `TierShape` and makes its assets from it; how its recordings are found is its own, in the
-tier's module. Verdicts and work come from the domain.
+tier's module. Checks are `tier_checks`'; work comes from the domain.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,25 +16,20 @@ from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.audio.pictures import duration_histogram, mel_picture
 from crescendai_assets.audio.segments import SegmentRule, cut
 from crescendai_assets.defs.automation import PARTITIONED
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import Subject
 from crescendai_assets.defs.config import EmbedConfig, WorkConfig
 from crescendai_assets.defs.metadata import Shown, clear_errors, materialized, picture, rows_table
-from crescendai_assets.embeddings.folder import CLEAN, Product, committed_embeddings, wanted_embeddings
-from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
+from crescendai_assets.embeddings.folder import CLEAN
 from crescendai_assets.embeddings.importing import import_partition, imported_identity
 from crescendai_assets.embeddings.pipeline import embed_partition
-from crescendai_assets.embeddings.verify import check_files, check_finite_and_shaped, check_one_per_segment
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.tables import Row, Table, read_rows
-from crescendai_assets.lake.verify import Outcome, both, check_schema, check_stage
 from crescendai_assets.sources.collecting import Listing
-from crescendai_assets.sources.locate import AudioFiles, committed_recordings
-from crescendai_assets.sources.segmenting import committed_segments, segment_partition, wanted_segments
+from crescendai_assets.sources.locate import AudioFiles
+from crescendai_assets.sources.segmenting import segment_partition
 
 SHOWN_PASSED = 100
-
-IDEMPOTENT = "Planning the work again from disk finds nothing to do, and the content is what the run recorded."
 
 
 @dataclass(frozen=True)
@@ -193,169 +188,3 @@ def first_sound(partition: Partition, segment: Row, audio: AudioFiles, rule: Seg
             return process.call(cut, path, [(start, start + segment["n_valid"])], rule, what=str(path))
     except (RecordingError, SetupError) as error:
         return str(error)
-
-
-def stage_checks(
-    shape: TierShape,
-    recordings: dg.AssetsDefinition,
-    segments: dg.AssetsDefinition,
-    embeddings: dg.AssetsDefinition,
-    wanted_recordings: Callable[[Subject], Mapping[str, str]],
-) -> list[dg.AssetChecksDefinition]:
-    """The checks of a tier's recordings, segments and embeddings.
-
-    Args:
-        shape: The tier.
-        recordings: Its assets.
-        segments: The same.
-        embeddings: The same.
-        wanted_recordings: Recording id -> fingerprint, planned from disk and catalogue.
-    """
-
-    def recordings_idempotent(subject: Subject) -> Outcome:
-        partition, run = shape.partition(subject), subject.last_run
-        return check_stage(
-            partition,
-            "recordings",
-            shape.recordings,
-            lambda: wanted_recordings(subject),
-            lambda: committed_recordings(partition),
-            run.data_version,
-            run.limit,
-            run.untried,
-        )
-
-    return [
-        asset_check(
-            recordings,
-            "idempotent",
-            recordings_idempotent,
-            description=IDEMPOTENT,
-            resources=frozenset({"lake", "encoder", shape.source}),
-        ),
-        asset_check(
-            segments,
-            "idempotent",
-            lambda subject: segments_idempotent(shape, subject),
-            description=IDEMPOTENT,
-            resources=frozenset({"lake", "encoder", "segmenting"}),
-        ),
-        schema_check(recordings, shape.recordings, lambda s: shape.partition(s).stage("recordings").table),
-        schema_check(segments, shape.segments, lambda s: shape.partition(s).stage("segments").table),
-        *embedding_checks(shape, embeddings, lambda _subject: CLEAN),
-    ]
-
-
-def embedding_checks(
-    shape: TierShape,
-    asset: dg.AssetsDefinition,
-    product: Callable[[Subject], Product],
-    resources: frozenset[str] = frozenset(),
-) -> list[dg.AssetChecksDefinition]:
-    """The checks of a folder of embeddings.
-
-    Args:
-        shape: The tier.
-        asset: What fills the folder.
-        product: Which embeddings they are.
-        resources: What `product` looks at.
-    """
-
-    def check(
-        name: str, look: Callable[[TierShape, Product, Subject], Outcome], description: str, *, blocking: bool = False
-    ) -> dg.AssetChecksDefinition:
-        return asset_check(
-            asset,
-            name,
-            lambda subject: look(shape, product(subject), subject),
-            description=description,
-            resources=frozenset({"lake", "encoder"}) | resources,
-            blocking=blocking,
-        )
-
-    return [
-        check(
-            "idempotent",
-            embeddings_idempotent,
-            IDEMPOTENT + " Files: none missing or astray, sizes as recorded, contents of a sample (all with deep).",
-        ),
-        check("schema", embeddings_schema, _SCHEMA, blocking=True),
-        check(
-            "finite_and_shaped",
-            embeddings_fit,
-            "Embeddings are finite float32 (frames, 1024), as long as their segment; a sample, all with deep.",
-            blocking=True,
-        ),
-        check(
-            "one_embedding_per_segment",
-            one_per_segment,
-            "Each segment has exactly one embedding; those of failed recordings are left out and counted.",
-        ),
-    ]
-
-
-def segments_idempotent(shape: TierShape, subject: Subject) -> Outcome:
-    """Cutting again would change nothing."""
-    partition, rule, run = shape.partition(subject), subject.resources.segmenting.rule(), subject.last_run
-    return check_stage(
-        partition,
-        "segments",
-        shape.segments,
-        lambda: wanted_segments(partition, shape.inherited, rule),
-        lambda: committed_segments(partition, shape.inherited),
-        run.data_version,
-        run.limit,
-    )
-
-
-def embeddings_idempotent(shape: TierShape, product: Product, subject: Subject) -> Outcome:
-    """Embedding again would change nothing, and the files are as recorded."""
-    partition, run = shape.partition(subject), subject.last_run
-    planned = check_stage(
-        partition,
-        product.asset,
-        product.table,
-        lambda: wanted_embeddings(partition, _identity(partition, product, subject), product),
-        lambda: committed_embeddings(partition, product),
-        run.data_version,
-        run.limit,
-    )
-    return both(planned, check_files(partition, product, deep=subject.deep))
-
-
-def embeddings_fit(shape: TierShape, product: Product, subject: Subject) -> Outcome:
-    """Embeddings are of the contract's shape."""
-    return check_finite_and_shaped(shape.partition(subject), product, deep=subject.deep)
-
-
-def one_per_segment(shape: TierShape, product: Product, subject: Subject) -> Outcome:
-    """Each segment has one embedding."""
-    return check_one_per_segment(shape.partition(subject), product)
-
-
-def embeddings_schema(shape: TierShape, product: Product, subject: Subject) -> Outcome:
-    """Rows of embeddings fit their schema."""
-    return check_schema(product.table, list(product.rows(shape.partition(subject))))
-
-
-_SCHEMA = "Every row fits its schema, ids are in order and none stands twice."
-
-
-def schema_check(asset: dg.AssetsDefinition, table: Table, path: Callable[[Subject], Path]) -> dg.AssetChecksDefinition:
-    """The blocking check that a table on disk fits its schema."""
-    return asset_check(
-        asset,
-        "schema",
-        lambda subject: check_schema(table, list(read_rows(path(subject)))),
-        description=_SCHEMA,
-        resources=frozenset({"lake", "encoder"}),
-        blocking=True,
-    )
-
-
-def _identity(partition: Partition, product: Product, subject: Subject) -> EncoderIdentity:
-    """Who made the folder; who would, when nobody has yet."""
-    found = read_identity(product.folder(partition))
-    if found is None:
-        found = subject.resources.encoder.open().identity
-    return found

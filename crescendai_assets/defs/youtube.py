@@ -11,28 +11,14 @@ from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.audio.pairs import augmented_picture
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.defs.automation import COMPILED, LISTED_ONCE
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import ENCODED, IDEMPOTENT, Subject, asset_check, schema_check
+from crescendai_assets.defs.collecting_resources import CatalogueResource, DownloadResource
 from crescendai_assets.defs.config import CollectConfig, PairsConfig
 from crescendai_assets.defs.metadata import Shown, clear_errors, materialized, picture
 from crescendai_assets.defs.partitions import CHANNELS
-from crescendai_assets.defs.resources import (
-    AugmentationResource,
-    CatalogueResource,
-    DownloadResource,
-    EncoderResource,
-    LakeResource,
-    SegmentingResource,
-)
-from crescendai_assets.defs.tier import (
-    IDEMPOTENT,
-    TierShape,
-    collected,
-    embedding_checks,
-    embeddings_asset,
-    schema_check,
-    segments_asset,
-    stage_checks,
-)
+from crescendai_assets.defs.resources import AugmentationResource, EncoderResource, LakeResource, SegmentingResource
+from crescendai_assets.defs.tier import TierShape, collected, embeddings_asset, segments_asset
+from crescendai_assets.defs.tier_checks import embedding_checks, stage_checks
 from crescendai_assets.embeddings.augmented import Augmentation, check_pairs
 from crescendai_assets.embeddings.folder import Product
 from crescendai_assets.embeddings.pipeline import embed_partition
@@ -215,7 +201,7 @@ CHECKS = [
         "pairs_differ_and_are_in_time",
         lambda subject: check_pairs(SHAPE.partition(subject), _product(subject), deep=subject.deep),
         description="Each augmented embedding has a clean twin, differs from it, and its sound is in time with it.",
-        resources=frozenset({"lake", "encoder", "augmentation"}),
+        resources=ENCODED | {"augmentation"},
         blocking=True,
     ),
     asset_check(

@@ -8,18 +8,15 @@ that fails leaves no files, and a stale one keeps its old ones until all of the 
 from __future__ import annotations
 
 import os
-import queue
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crescendai_assets.audio.decode import SAMPLE_RATE, Audio
 from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.audio.segments import SegmentRule, cut
+from crescendai_assets.embeddings.feeding import Feeder, Job, Piece, in_pieces
 from crescendai_assets.embeddings.folder import (
     CLEAN,
     Product,
@@ -32,7 +29,7 @@ from crescendai_assets.embeddings.folder import (
     write_embeddings,
 )
 from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder, read_identity
-from crescendai_assets.embeddings.muq import pieces_of, pooled_frames
+from crescendai_assets.embeddings.muq import pooled_frames
 from crescendai_assets.embeddings.store import refuse_unfit
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import clear_temporary
@@ -64,34 +61,6 @@ class Encoder(Protocol):
     def launch(self, segments: list[Audio]) -> list[Tensor]:
         """Start encoding; tensors may still be under way on the device."""
 
-
-@dataclass
-class _Job:
-    """One recording in flight."""
-
-    recording_id: str
-    rows: list[Row]
-    embeddings: dict[str, tuple[Tensor, Row]] = field(default_factory=dict)
-    parts: dict[str, list[Tensor]] = field(default_factory=dict)
-    failed: bool = False
-
-    @property
-    def seconds(self) -> float:
-        return float(sum(row["n_valid"] for row in self.rows)) / SAMPLE_RATE
-
-    def joined(self, row: Row, part: Tensor, pool: int) -> Tensor | None:
-        """The embedding of a segment once all of its pieces are there; they come in order, from one decoder."""
-        import torch
-
-        parts = self.parts.setdefault(row["segment_id"], [])
-        parts.append(part)
-        if len(parts) < len(pieces_of(row["n_valid"], pool)):
-            return None
-        self.parts.pop(row["segment_id"], None)  # a decoder that failed meanwhile has cleared them
-        return torch.cat(parts) if len(parts) > 1 else part
-
-
-_Piece = tuple[_Job, Row, Audio, Row]
 
 Cutter = Callable[[GuardedProcess, Path, list[Row]], Iterator[tuple[Audio, Row]]]
 """Gives the sound of each segment of a recording, and what its row says of how it was made."""
@@ -138,17 +107,17 @@ def embed_partition(
         recordings = {r["recording_id"]: r for r in read_rows(partition.stage("recordings").table)}
         before = segments_of(partition, run.plan.stale, product)
 
-        def pieces(worker: GuardedProcess, job: _Job) -> Iterator[_Piece]:
+        def pieces(worker: GuardedProcess, job: Job) -> Iterator[Piece]:
             segments = sounds(worker, audio.path(recordings[job.recording_id]), job.rows)
-            return _in_pieces(job, segments, encoder.identity.temporal_pool)
+            return in_pieces(job, segments, encoder.identity.temporal_pool)
 
-        def keep(job: _Job) -> None:
+        def keep(job: Job) -> None:
             clear_way(run, folder, job.recording_id, before, {row["segment_id"] for row in job.rows})
             embedded = ((row, *job.embeddings[row["segment_id"]]) for row in job.rows)
             rows = write_embeddings(folder, job.recording_id, embedded, encoder.identity.digest, product)
             run.commit(job.recording_id, rows, job.seconds)
 
-        def refuse(job: _Job, error: RecordingError) -> None:
+        def refuse(job: Job, error: RecordingError) -> None:
             if not job.failed:
                 job.failed = True
                 job.embeddings.clear()
@@ -157,7 +126,7 @@ def embed_partition(
 
         jobs = _jobs(partition, set(run.plan.pending))
         workers = decoders or max(1, min(4, (os.cpu_count() or 2) // 2))
-        with _Feeder(jobs, pieces, refuse, workers, room=2 * encoder.batch_size) as feeder:
+        with Feeder(jobs, pieces, refuse, workers, room=2 * encoder.batch_size) as feeder:
             _encode_all(feeder, encoder, keep, refuse)
 
     return run_stage(
@@ -212,35 +181,23 @@ def _facts(partition: Partition, encoder: Encoder, product: Product) -> dict[str
     return {"hours_of_audio": round(hours, 3), "device": encoder.device, "encoder": encoder.identity.describe()}
 
 
-def _jobs(partition: Partition, pending: set[str]) -> Iterator[_Job]:
+def _jobs(partition: Partition, pending: set[str]) -> Iterator[Job]:
     for recording_id, rows in by_recording(read_rows(partition.stage("segments").table)):
         if recording_id in pending:
-            yield _Job(recording_id, rows)
-
-
-def _in_pieces(job: _Job, segments: Iterator[tuple[Audio, Row]], pool: int) -> Iterator[_Piece]:
-    """Segments as the encoder takes them: 30 s at most. A segment is one piece; only rated clips are longer."""
-    for row, (samples, more) in zip(job.rows, segments, strict=True):
-        bounds = pieces_of(row["n_valid"], pool)
-        if not bounds:
-            raise RecordingError(
-                f"{row['segment_id']}: {row['n_valid'] / SAMPLE_RATE:.2f} s is too short for one frame pooled by {pool}"
-            )
-        for start, stop in bounds:
-            yield job, row, samples[start:stop], more
+            yield Job(recording_id, rows)
 
 
 def _encode_all(
-    feeder: _Feeder,
+    feeder: Feeder,
     encoder: Encoder,
-    keep: Callable[[_Job], None],
-    refuse: Callable[[_Job, RecordingError], None],
+    keep: Callable[[Job], None],
+    refuse: Callable[[Job, RecordingError], None],
 ) -> None:
     """Batch pieces through the encoder; results are fetched while the next batch is under way."""
     writing: list[Future[None]] = []
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="write") as writers:
 
-        def finish(pieces: list[_Piece], results: list[Tensor]) -> None:
+        def finish(pieces: list[Piece], results: list[Tensor]) -> None:
             pool = encoder.identity.temporal_pool
             for (job, row, _, more), result in zip(pieces, results, strict=True):
                 embedding = None if job.failed else job.joined(row, result.cpu(), pool)
@@ -255,7 +212,7 @@ def _encode_all(
                 if len(job.embeddings) == len(job.rows):
                     writing.append(writers.submit(keep, job))
 
-        under_way: tuple[list[_Piece], list[Tensor]] | None = None
+        under_way: tuple[list[Piece], list[Tensor]] | None = None
         for pieces in feeder.batches(encoder.batch_size):
             results = encoder.launch([samples for _, _, samples, _ in pieces])
             if under_way:
@@ -267,82 +224,3 @@ def _encode_all(
             finish(*under_way)
         for future in writing:
             future.result()
-
-
-class _Feeder:
-    """Threads that each own a guarded decoder and put pieces into a bounded queue."""
-
-    def __init__(
-        self,
-        jobs: Iterator[_Job],
-        pieces: Callable[[GuardedProcess, _Job], Iterator[_Piece]],
-        refuse: Callable[[_Job, RecordingError], None],
-        workers: int,
-        room: int,
-    ) -> None:
-        self._jobs, self._pieces, self._refuse = jobs, pieces, refuse
-        self._queue: queue.Queue[_Piece | BaseException | None] = queue.Queue(maxsize=room)
-        self._take = threading.Lock()
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._feed, name=f"decode-{i}", daemon=True) for i in range(workers)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def batches(self, size: int) -> Iterator[list[_Piece]]:
-        """Pieces in the order they arrive, so many at a time; the last batch may be smaller."""
-        batch: list[_Piece] = []
-        feeding = len(self._threads)
-        while feeding:
-            item = self._queue.get()
-            if item is None:
-                feeding -= 1
-                continue
-            if isinstance(item, BaseException):
-                raise item
-            batch.append(item)
-            if len(batch) == size:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
-
-    def _feed(self) -> None:
-        try:
-            with GuardedProcess() as worker:
-                while job := self._next():
-                    self._decode(worker, job)
-            self._put(None)
-        except BaseException as error:  # noqa: BLE001  handed to the thread that waits for pieces, which raises it
-            self._put(error)
-
-    def _next(self) -> _Job | None:
-        with self._take:
-            return None if self._stop.is_set() else next(self._jobs, None)
-
-    def _decode(self, worker: GuardedProcess, job: _Job) -> None:
-        try:
-            for piece in self._pieces(worker, job):
-                if job.failed or not self._put(piece):
-                    return
-        except RecordingError as error:
-            self._refuse(job, error)
-
-    def _put(self, item: _Piece | BaseException | None) -> bool:
-        """Wait for room, unless the run has ended."""
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-            return True
-        return False

@@ -6,16 +6,13 @@ Ceiling and baselines that need no listening stand in the same tables as the mod
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from crescendai_assets.evaluation.bootstrap import Interval
 from crescendai_assets.evaluation.comparison import Comparison, Entry, Section
 from crescendai_assets.evaluation.protocols import Judged
 from crescendai_assets.evaluation.table import format_comparison_table
+from crescendai_assets.evaluation.text_tables import csv_table, markdown_table, number, plain
 from crescendai_assets.labels.baselines import ALL
 from crescendai_assets.labels.protocols import GROUPED_BY, LEAKY
 from crescendai_assets.lake.tables import Row
@@ -70,11 +67,7 @@ def rows_of(comparison: Comparison) -> list[Row]:
 
 def as_csv(comparison: Comparison) -> str:
     """The csv, one row a model, protocol and set of rows."""
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows_of(comparison))
-    return out.getvalue()
+    return csv_table(COLUMNS, rows_of(comparison))
 
 
 def as_markdown(comparison: Comparison, pictures: Sequence[str] = ()) -> str:
@@ -176,9 +169,9 @@ def _table(comparison: Comparison, section: Section, which: str) -> str:
             _folds(comparison, section, entry),
             str(judged.segments),
             str(judged.r2),
-            _number(judged.r2_by_fold),
+            number(judged.r2_by_fold),
             str(judged.pairs),
-            _number(judged.ccc),
+            number(judged.ccc),
             str(over.r2) if (over := entry.over.get(judged.rows)) else "",
             str(over.pairs) if over else "",
         ]
@@ -186,10 +179,8 @@ def _table(comparison: Comparison, section: Section, which: str) -> str:
         lines.append([*cells, *published, "; ".join(_entry_notes(entry))])
     empty = [""] * (len(lines[0]) - 5)
     beside = _beside(comparison, section) if which == "everyone" else []
-    lines += [
-        [row["model"], "", _plain(row.get("segments")), _number(row["r2"]), *empty, row["note"]] for row in beside
-    ]
-    return _as_table(lines)
+    lines += [[row["model"], "", plain(row.get("segments")), number(row["r2"]), *empty, row["note"]] for row in beside]
+    return markdown_table(lines)
 
 
 def _beside(comparison: Comparison, section: Section) -> list[Row]:
@@ -253,19 +244,3 @@ def _folds(comparison: Comparison, section: Section, entry: Entry) -> str:
 
 def _spread(value: str, name: str, interval: Interval) -> Mapping[str, float]:
     return {value: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
-def _number(value: float) -> str:
-    return "n/a" if math.isnan(value) else f"{value:.3f}"
-
-
-def _plain(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-def _as_table(lines: Sequence[Sequence[str]]) -> str:
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    rows.insert(1, "|" + "---|" * len(lines[0]))
-    return "\n".join(rows)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 from crescendai_assets.evaluation.robustness import LEAST_R, MOST_DROP_PCT, MOST_PAIR_DROP_PCT, Held
 from crescendai_assets.evaluation.robustness_report import Measured, RobustnessReport
+from crescendai_assets.evaluation.text_tables import csv_table, markdown_table, number
 from crescendai_assets.labels.protocols import LEAKY
 from crescendai_assets.lake.tables import Row
 
@@ -49,11 +48,7 @@ def rows_of(report: RobustnessReport) -> list[Row]:
 
 def as_csv(report: RobustnessReport) -> str:
     """The csv."""
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows_of(report))
-    return out.getvalue()
+    return csv_table(COLUMNS, rows_of(report))
 
 
 def as_markdown(report: RobustnessReport, pictures: Sequence[str] = ()) -> str:
@@ -90,7 +85,7 @@ def headline(models: Sequence[Measured]) -> str:
                 one.name,
                 str(one.checkpoints),
                 str(mean.judged),
-                _number(mean.pearson_r),
+                number(mean.pearson_r),
                 _percent(mean.score_drop_pct),
                 f"{one.held.worst} ({_percent(worst.score_drop_pct)})",
                 _pairs(mean),
@@ -98,7 +93,7 @@ def headline(models: Sequence[Measured]) -> str:
                 "; ".join(rules) or "holds",
             ]
         )
-    return _as_table(lines)
+    return markdown_table(lines)
 
 
 def by_effect(models: Sequence[Measured]) -> str:
@@ -108,13 +103,13 @@ def by_effect(models: Sequence[Measured]) -> str:
     for effect in effects:
         found = [one.held.by_effect.get(effect) for one in models]
         lines.append([effect, *(_cell(held) if held else "n/a" for held in found)])
-    return _as_table(lines)
+    return markdown_table(lines)
 
 
 def t4_verdict(one: Measured) -> str:
     """Whether T4 joins the training of a model, and why."""
     mean = one.held.mean
-    found = f"pairs drop {_percent(mean.pair_drop_pct)}, r {_number(mean.pearson_r)}"
+    found = f"pairs drop {_percent(mean.pair_drop_pct)}, r {number(mean.pearson_r)}"
     joins = "T4 joins training" if mean.wants_t4 else "T4 need not join training"
     alone = one.held.reasons_for_t4
     more = f"; by {', '.join(alone)} alone it would" if alone and not mean.wants_t4 else ""
@@ -139,28 +134,12 @@ def _capital(note: str) -> str:
 
 
 def _cell(held: Held) -> str:
-    return f"{_number(held.pearson_r)}, {_percent(held.score_drop_pct)}, {_pairs(held)}"
+    return f"{number(held.pearson_r)}, {_percent(held.score_drop_pct)}, {_pairs(held)}"
 
 
 def _pairs(held: Held) -> str:
-    return f"{_number(held.pairs)} -> {_number(held.pairs_degraded)}" if held.compared else "n/a"
+    return f"{number(held.pairs)} -> {number(held.pairs_degraded)}" if held.compared else "n/a"
 
 
 def _percent(value: float) -> str:
     return "n/a" if value != value else f"{value:.1f} %"
-
-
-def _number(value: float) -> str:
-    return "n/a" if value != value else f"{value:.3f}"
-
-
-def _plain(value: object) -> str:
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-def _as_table(lines: Sequence[Sequence[str]]) -> str:
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    rows.insert(1, "|" + "---|" * len(lines[0]))
-    return "\n".join(rows)

@@ -7,12 +7,11 @@ Here: files, the table, work by performance. What is measured is in `score_align
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from crescendai_assets.audio.guarded import GuardedProcess, guarded_map
 from crescendai_assets.evaluation.score_alignment import (
     Reference,
     ScoreMap,
@@ -26,13 +25,12 @@ from crescendai_assets.evaluation.score_alignment import (
 )
 from crescendai_assets.evaluation.score_alignment_baselines import linear_map, warped_map
 from crescendai_assets.lake.errors import RecordingError
-from crescendai_assets.lake.files import sha256_file
-from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Lake, Partition, Tier
-from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
+from crescendai_assets.lake.stage import Options, Progress, StageReport, silent
 from crescendai_assets.lake.tables import Row, Table, read_rows
-from crescendai_assets.sources.asap import AsapListing, AsapPerformance, read_asap
+from crescendai_assets.sources.asap import AsapPerformance
 from crescendai_assets.sources.asap_beats import paired_beats
+from crescendai_assets.sources.asap_stage import AsapStage, write_asap_stage
 from crescendai_assets.symbolic import alignment as alignments
 from crescendai_assets.symbolic.alignment import Alignment, align, by_index, read_alignment
 from crescendai_assets.symbolic.midi import read_midi
@@ -43,9 +41,6 @@ ASSET = "score_alignment"
 
 VERSION = 1
 """Raise it when a figure or a method changes: it is part of every fingerprint."""
-
-WORKERS = 2
-"""Performances that are aligned at once."""
 
 METHODS = {
     "aligned": "our alignment",
@@ -124,90 +119,14 @@ def write_score_alignment(
     Raises:
         SetupError: The folder's table cannot be read, or another process works here.
     """
-    partition = alignment_partition(lake.root)
-    listing = read_asap(folder) if folder else AsapListing((), 0)
-    unusable = not_judged(listing)
-    wanted = wanted_rows(listing)
-    performances = {one.performance_id: one for one in listing.performances}
-
-    def work(run: StageRun) -> None:
-        assert folder is not None  # without one nothing is wanted
-        for one, outcome in judge_all([performances[i] for i in run.plan.pending]):
-            if isinstance(outcome, RecordingError):
-                run.fail(one.performance_id, outcome)
-            else:
-                named = {"midi_path": one.midi.relative_to(folder).as_posix()}
-                run.commit(one.performance_id, [{**outcome, **named, "fingerprint": wanted[one.performance_id]}])
-
-    return run_stage(
-        partition,
-        ASSET,
-        SCORE_ALIGNMENT,
-        wanted=lambda: wanted if folder else committed_rows(partition),
-        committed=lambda: committed_rows(partition),
-        work=work,
+    return write_asap_stage(
+        STAGE,
+        alignment_partition(lake.root),
+        folder,
+        facts=lambda not_judged: {"not_judged": len(not_judged)},
         options=options,
         progress=progress,
-        unusable=(lambda: unusable) if folder else None,
-        facts=lambda: {
-            **({} if folder else {"state": STATE_WITHOUT_SOURCE}),
-            "absent_performances": listing.absent,
-            "not_judged": len(unusable),
-        },
     )
-
-
-def wanted_rows(listing: AsapListing) -> dict[str, str]:
-    """Performance id -> fingerprint of the contents of its files, of those that can be judged."""
-    known: dict[Path, str] = {}
-
-    def content(path: Path | None) -> str | None:
-        if path is not None and path not in known:
-            known[path] = sha256_file(path)
-        return known[path] if path else None
-
-    unusable = not_judged(listing)
-    return {
-        one.performance_id: fingerprint(
-            VERSION,
-            alignments.VERSION,
-            *(content(p) for p in (one.midi, one.score, one.annotations, one.score_annotations, *_given(one))),
-            one.composer,
-            one.title,
-        )
-        for one in listing.performances
-        if one.performance_id not in unusable
-    }
-
-
-def committed_rows(partition: Partition) -> dict[str, str]:
-    """Performance id -> fingerprint its row has."""
-    return {row["recording_id"]: row["fingerprint"] for row in read_rows(partition.stage(ASSET).table)}
-
-
-def not_judged(listing: AsapListing) -> dict[str, RecordingError]:
-    """Performances that cannot be judged, with the reason: no score, no beats, beats that cannot be paired."""
-    reasons: dict[str, RecordingError] = {}
-    for one in listing.performances:
-        if one.score is None:
-            fault = f"{one.midi}: its score is absent; add the MIDI score that the table names"
-            reasons[one.performance_id] = RecordingError(fault, "needs_user")
-            continue
-        try:
-            paired_beats(one)
-        except RecordingError as error:
-            reasons[one.performance_id] = error
-    return reasons
-
-
-def judge_all(performances: Sequence[AsapPerformance]) -> Iterator[tuple[AsapPerformance, Row | RecordingError]]:
-    """Judge performances in guarded processes, a few at once, as they finish."""
-
-    def one(process: GuardedProcess, performance: AsapPerformance) -> Row:
-        row: Row = process.call(judge_performance, performance, what=str(performance.midi))
-        return row
-
-    yield from guarded_map(one, performances, WORKERS)
 
 
 def judge_performance(one: AsapPerformance) -> Row:
@@ -270,9 +189,9 @@ def _agreement(one: AsapPerformance, performance: Performance) -> Row | None:
 
     A second oracle that cannot be used takes nothing from the first: then it is `fault`, the reason.
     """
-    xml, tsv = _given(one)
-    if xml is None or tsv is None:
+    if one.aligned_score is None:
         return None
+    xml, tsv = one.aligned_score
     try:
         written = read_score_xml(xml)
         given = by_index(read_alignment(tsv), performance, written, tsv)
@@ -281,6 +200,32 @@ def _agreement(one: AsapPerformance, performance: Performance) -> Row | None:
         return {"fault": str(error)}
 
 
-def _given(one: AsapPerformance) -> tuple[Path | None, Path | None]:
-    """MusicXML and (n)ASAP's alignment, both or none."""
-    return (one.xml, one.note_alignment) if one.xml and one.note_alignment else (None, None)
+def _fault(one: AsapPerformance) -> RecordingError | None:
+    """No score, no beats, or beats that cannot be paired."""
+    if one.score is None:
+        return RecordingError(f"{one.midi}: its score is absent; add the MIDI score that the table names", "needs_user")
+    try:
+        paired_beats(one)
+    except RecordingError as error:
+        return error
+    return None
+
+
+def _rows(one: AsapPerformance, judged: Row, folder: Path) -> tuple[list[Row], float]:
+    return [{**judged, "midi_path": one.midi.relative_to(folder).as_posix()}], 0.0
+
+
+STAGE = AsapStage(
+    ASSET,
+    SCORE_ALIGNMENT,
+    versions=(VERSION, alignments.VERSION),
+    files=lambda one: (
+        *(one.midi, one.score, one.annotations, one.score_annotations),
+        *(one.aligned_score or (None, None)),
+    ),
+    words=lambda one: (one.composer, one.title),
+    fault=_fault,
+    work=judge_performance,
+    rows=_rows,
+    without_source=STATE_WITHOUT_SOURCE,
+)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crescendai_assets.evaluation.score_alignment import BAR_TOLERANCE_SECONDS, WITHIN_MS, error_figures
 from crescendai_assets.evaluation.score_alignment_table import ASSET, METHODS, alignment_partition, alignment_rows
+from crescendai_assets.evaluation.text_tables import markdown_table, number
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import Row
 
@@ -40,7 +41,7 @@ def alignment_table(rows: Sequence[Row]) -> str:
     for composer in sorted({row["composer"] for row in rows}):
         own = [row for row in rows if row["composer"] == composer]
         lines.append(_line(f"{METHODS['aligned']}: {composer} ({len(own)})", own, "aligned"))
-    return _markdown([_HEADER, *lines])
+    return markdown_table([_HEADER, *lines])
 
 
 def alignment_notes(rows: Sequence[Row], not_judged: Counter[str]) -> str:
@@ -85,8 +86,8 @@ def _line(name: str, rows: Sequence[Row], method: str, struck: bool | None = Non
     in_time = _by_notes([(row["measure_accuracy"][method], row["notes"]) for row in rows]) if whole else ""
     by_note = [(row["measure_accuracy_by_note"], row["notes"]) for row in rows]
     accuracy = (in_time, _by_notes(by_note) if whole and method == "aligned" else "")
-    figures = [_number(found[key], 1) for key in ("median_ms", "mean_ms", "p90_ms")]
-    shares = [_number(found[f"within_{limit}"], 3) for limit in WITHIN_MS]
+    figures = [number(found[key], 1) for key in ("median_ms", "mean_ms", "p90_ms")]
+    shares = [number(found[f"within_{limit}"], 3) for limit in WITHIN_MS]
     return (name, str(len(errors)), *figures, *shares, *accuracy)
 
 
@@ -110,13 +111,3 @@ def _agreement(found: Sequence[Row]) -> str:
 
 def _counted(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(counts.items()) if count) or "none"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "n/a" if value is None else f"{value:.{digits}f}"
-
-
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    rows.insert(1, "|" + "---|" * len(lines[0]))
-    return "\n".join(rows)

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from crescendai_assets.labels.names import LONG, SHORT, SegmentName
+from crescendai_assets.lake.groups import joined
 
 
 def passage_groups(names: Sequence[SegmentName], identical: Iterable[Sequence[str]] = ()) -> dict[str, str]:
@@ -43,23 +44,6 @@ def content_groups(groups: Mapping[str, str], same_take: Iterable[Collection[str
         same_take: Passages of segments that hold the same performance, in whole or in part.
     """
     return joined([*({passage, group} for passage, group in groups.items()), *same_take])
-
-
-def joined(sets: Iterable[Iterable[str]]) -> dict[str, str]:
-    """Member -> the first member of all that are connected with it through any of the sets."""
-    parent: dict[str, str] = {}
-
-    def root(member: str) -> str:
-        while (above := parent.setdefault(member, member)) != member:
-            parent[member] = parent[above]
-            member = above
-        return member
-
-    for members in sets:
-        roots = sorted({root(member) for member in members})
-        for other in roots[1:]:
-            parent[other] = roots[0]
-    return {member: root(member) for member in sorted(parent)}
 
 
 def identical_segments(hashes: Mapping[str, str]) -> list[list[str]]:

@@ -8,22 +8,20 @@ test with. Here: files, alignments and the table. Not here: what is measured (`p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from crescendai_assets.audio.guarded import GuardedProcess, guarded_map
 from crescendai_assets.labels.pseudo_scale import LABELS
 from crescendai_assets.labels.pseudo_windows import WINDOW_SECONDS, Window, pseudo_label_windows
 from crescendai_assets.labels.schemas import PSEUDO_LABELS
 from crescendai_assets.lake.errors import RecordingError
-from crescendai_assets.lake.files import sha256_file
-from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Lake, Partition, Tier
-from crescendai_assets.lake.stage import Options, Progress, StageReport, StageRun, run_stage, silent
+from crescendai_assets.lake.stage import Options, Progress, StageReport, silent
 from crescendai_assets.lake.tables import Row, read_rows
-from crescendai_assets.sources.asap import AsapListing, AsapPerformance, read_asap
+from crescendai_assets.sources.asap import AsapPerformance
+from crescendai_assets.sources.asap_stage import AsapStage, write_asap_stage
 from crescendai_assets.symbolic import alignment as alignments
 from crescendai_assets.symbolic.alignment import Alignment, align, by_index, read_alignment
 from crescendai_assets.symbolic.midi import read_midi
@@ -34,9 +32,6 @@ ASSET = "pseudo_labels"
 
 VERSION = 1
 """Raise it when a measure, a scale or a window changes: it is part of every fingerprint."""
-
-WORKERS = 2
-"""Performances that are aligned at once."""
 
 STATE_WITHOUT_SOURCE = (
     "nothing to label: set ASAP_DIR to a folder in ASAP's layout (metadata.csv, performances and scores as MIDI; with "
@@ -81,82 +76,10 @@ def write_pseudo_labels(
         SetupError: The folder's table cannot be read, or another process works here.
     """
     partition = pseudo_partition(lake)
-    listing = read_asap(folder) if folder else AsapListing((), 0)
-    performances = {one.performance_id: one for one in listing.performances}
-    wanted = wanted_labels(listing)
-
-    def work(run: StageRun) -> None:
-        assert folder is not None  # without one nothing is wanted
-        for one, outcome in label_all([performances[i] for i in run.plan.pending]):
-            if isinstance(outcome, RecordingError):
-                run.fail(one.performance_id, outcome)
-            else:
-                rows = _rows(one, outcome, folder, wanted[one.performance_id])
-                run.commit(one.performance_id, rows, outcome.seconds)
-
-    return run_stage(
-        partition,
-        ASSET,
-        PSEUDO_LABELS,
-        wanted=lambda: wanted if folder else committed_labels(partition),
-        committed=lambda: committed_labels(partition),
-        work=work,
-        options=options,
-        progress=progress,
-        unusable=(lambda: without_score(listing)) if folder else None,
-        facts=lambda: {
-            **({} if folder else {"state": STATE_WITHOUT_SOURCE}),
-            "absent_performances": listing.absent,
-            **label_facts(read_rows(partition.stage(ASSET).table)),
-        },
+    table = partition.stage(ASSET).table
+    return write_asap_stage(
+        STAGE, partition, folder, facts=lambda _: label_facts(read_rows(table)), options=options, progress=progress
     )
-
-
-def wanted_labels(listing: AsapListing) -> dict[str, str]:
-    """Performance id -> fingerprint of the contents of its files, of those that have a score."""
-    known: dict[Path, str] = {}
-
-    def content(path: Path | None) -> str | None:
-        if path is None:
-            return None
-        if path not in known:
-            known[path] = sha256_file(path)
-        return known[path]
-
-    return {
-        one.performance_id: fingerprint(
-            VERSION, alignments.VERSION, *(content(p) for p in (one.midi, one.score, *_given(one))), one.title
-        )
-        for one in listing.performances
-        if _has_score(one)
-    }
-
-
-def committed_labels(partition: Partition) -> dict[str, str]:
-    """Performance id -> fingerprint its labels have."""
-    return {row["recording_id"]: row["fingerprint"] for row in read_rows(partition.stage(ASSET).table)}
-
-
-def without_score(listing: AsapListing) -> dict[str, RecordingError]:
-    """Performances that cannot be labelled for want of a score."""
-    return {
-        one.performance_id: RecordingError(
-            f"{one.midi}: its score is absent; add the MIDI score that the table names, or remove the performance",
-            "needs_user",
-        )
-        for one in listing.performances
-        if not _has_score(one)
-    }
-
-
-def label_all(performances: Sequence[AsapPerformance]) -> Iterator[tuple[AsapPerformance, Labelled | RecordingError]]:
-    """Label performances in guarded processes, a few at once, as they finish."""
-
-    def one(process: GuardedProcess, performance: AsapPerformance) -> Labelled:
-        labelled: Labelled = process.call(label_performance, performance, what=str(performance.midi))
-        return labelled
-
-    yield from guarded_map(one, performances, WORKERS)
 
 
 def label_performance(one: AsapPerformance) -> Labelled:
@@ -191,8 +114,8 @@ def label_facts(rows: Iterator[Row]) -> dict[str, Any]:
 
 
 def _aligned(one: AsapPerformance, performance: Performance) -> tuple[Performance, Alignment, AlignedBy]:
-    xml, tsv = _given(one)
-    if xml and tsv:
+    if one.aligned_score:
+        xml, tsv = one.aligned_score
         try:
             written = read_score_xml(xml)
             return written.notes, by_index(read_alignment(tsv), performance, written, tsv), "given"
@@ -202,21 +125,21 @@ def _aligned(one: AsapPerformance, performance: Performance) -> tuple[Performanc
     assert one.score is not None  # one without a score is never worked on
     score = read_midi(one.score, max_silence=float("inf"))  # a score is long where the music rests
     try:
-        return score, align(performance, score), "replaced" if xml and tsv else "computed"
+        return score, align(performance, score), "replaced" if one.aligned_score else "computed"
     except RecordingError as error:
         raise RecordingError(f"{one.midi} with {one.score.name}: {error}") from error
 
 
-def _given(one: AsapPerformance) -> tuple[Path | None, Path | None]:
-    """MusicXML and alignment, both or none."""
-    return (one.xml, one.note_alignment) if one.xml and one.note_alignment else (None, None)
+def _fault(one: AsapPerformance) -> RecordingError | None:
+    if one.score or one.aligned_score:
+        return None
+    return RecordingError(
+        f"{one.midi}: its score is absent; add the MIDI score that the table names, or remove the performance",
+        "needs_user",
+    )
 
 
-def _has_score(one: AsapPerformance) -> bool:
-    return one.score is not None or _given(one) != (None, None)
-
-
-def _rows(one: AsapPerformance, labelled: Labelled, folder: Path, mark: str) -> list[Row]:
+def _rows(one: AsapPerformance, labelled: Labelled, folder: Path) -> tuple[list[Row], float]:
     shared: Mapping[str, Any] = {
         "recording_id": one.performance_id,
         "audio_path": one.audio.relative_to(folder).as_posix() if one.audio else None,
@@ -225,9 +148,8 @@ def _rows(one: AsapPerformance, labelled: Labelled, folder: Path, mark: str) -> 
         "title": one.title,
         "performer_id": one.performer_id,
         "alignment": labelled.aligned_by,
-        "fingerprint": mark,
     }
-    return [
+    rows = [
         {
             "id": f"{one.performance_id}_win{round(window.start / WINDOW_SECONDS):03d}",
             "start_time": window.start,
@@ -241,3 +163,17 @@ def _rows(one: AsapPerformance, labelled: Labelled, folder: Path, mark: str) -> 
         }
         for window in labelled.windows
     ]
+    return rows, labelled.seconds
+
+
+STAGE = AsapStage(
+    ASSET,
+    PSEUDO_LABELS,
+    versions=(VERSION, alignments.VERSION),
+    files=lambda one: (one.midi, one.score, *(one.aligned_score or (None, None))),
+    words=lambda one: (one.title,),
+    fault=_fault,
+    work=label_performance,
+    rows=_rows,
+    without_source=STATE_WITHOUT_SOURCE,
+)

@@ -58,6 +58,11 @@ class AsapPerformance:
     annotations: Path | None = None
     score_annotations: Path | None = None
 
+    @property
+    def aligned_score(self) -> tuple[Path, Path] | None:
+        """MusicXML and the alignment with it: either alone says nothing."""
+        return (self.xml, self.note_alignment) if self.xml and self.note_alignment else None
+
 
 @dataclass(frozen=True)
 class AsapListing:

@@ -120,7 +120,7 @@ def collect(
     adopted: Callable[[Collection[str]], Mapping[str, Row]] | None = None,
     released: Callable[[Collection[str]], Collection[str]] | None = None,
     refetch: bool = False,
-    fetch: bool = True,
+    unanswered: SetupError | None = None,
     options: Options = Options(),
     progress: Progress = silent,
 ) -> StageReport:
@@ -136,12 +136,14 @@ def collect(
         adopted: Rows that other partitions hold of these ids, and whose working copies serve here too.
         released: Of the recordings that left the listing, those that another partition took over.
         refetch: Make working copies again that were discarded.
-        fetch: Download what is missing; without it labels are corrected and the rest is left untried.
+        unanswered: What a site that was asked did not answer, from `told_last`: then labels are corrected, the rest is
+            left untried, and it is raised in the end.
         options: Limit, retries, pruning.
         progress: Gets lines for the log.
 
     Raises:
-        SetupError: The site blocks, another process works here, or the disk is full; commits made so far stand.
+        SetupError: The site blocks or did not answer, another process works here, or the disk is full; commits made so
+            far stand.
     """
     if options.prune and not listing.recordings and any(read_rows(partition.stage("recordings").table)):
         raise SetupError(
@@ -170,7 +172,7 @@ def collect(
                 else:
                     to_fetch.append(one)
         _list_in_place(run, listing, [one for one in pending if not one.url], known)
-        if fetch:
+        if unanswered is None:
             _fetch(run, partition, listing, to_fetch, downloader, progress)
 
     def prunable(recording_id: str) -> None:
@@ -178,7 +180,7 @@ def collect(
             if not taken_over(partition, [recording_id]):
                 drop_copies(partition, recording_id)
 
-    return run_stage(
+    report = run_stage(
         partition,
         "recordings",
         table,
@@ -192,6 +194,9 @@ def collect(
         on_prune=prunable,
         facts=lambda: _facts(partition, listing),
     )
+    if unanswered:
+        raise unanswered
+    return report
 
 
 def discover(

@@ -25,7 +25,8 @@ from crescendai_assets.sources.download import Downloader
 from crescendai_assets.sources.download.web_ids import canonical_url, video_id
 from crescendai_assets.sources.in_place import audio_files, file_id, name_fault
 from crescendai_assets.sources.matching import Excluded, Match, Matcher
-from crescendai_assets.sources.results_page import complete, fetch_page
+from crescendai_assets.sources.results_page import complete
+from crescendai_assets.sources.results_page_fetch import fetch_page
 
 INHERITED = (
     "performer",
@@ -76,20 +77,16 @@ def collect_edition(
             discover(partition, source.url, source.max_videos, downloader, progress)
 
         faults.append(told_last(partition.discovered, ask, progress))
-    unanswered = next(filter(None, faults), None)
-    report = collect(
+    return collect(
         partition,
         COMPETITION_RECORDINGS,
         plan_edition(partition, edition),
         downloader,
         refetch=refetch,
-        fetch=unanswered is None,
+        unanswered=next(filter(None, faults), None),
         options=options,
         progress=progress,
     )
-    if unanswered:
-        raise unanswered
-    return report
 
 
 def _read_page(partition: Partition, edition: Edition, progress: Progress) -> None:

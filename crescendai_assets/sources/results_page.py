@@ -1,18 +1,16 @@
 """Results of an edition read off a page on the web, beside those that its file lists.
 
-Here: one bounded request, the table picked out of the page, outcomes out of its cells, and the rule by which page and
-file are joined. Not here: the file's form (`competitions`).
+Here: the table picked out of the page, outcomes out of its cells, and the rule by which page and file are joined. Not
+here: the request (`results_page_fetch`) and the file's form (`competitions`).
 """
 
 from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.text import folded
@@ -21,15 +19,13 @@ from crescendai_assets.sources.catalogue_words import did_you_mean
 from crescendai_assets.sources.competitions import Addresses, Edition, Entrant, ResultsPage
 from crescendai_assets.sources.matching import Matcher
 from crescendai_assets.sources.performers import performer_id
+from crescendai_assets.sources.results_page_fetch import CURE, fetch_page
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_BYTES = 10 * 2**20
 MAX_CELLS = 1_000_000  # a cell may say that it spans a billion columns, and pandas would write them all out
-TIMEOUT = 30.0
 
-_CURE = "Look at the page, correct results_page, or list the results in the file"
 _FOOTNOTE = re.compile(r"\[[^\[\]]{1,4}\]|[*†‡]+$")
 _NOTHING = {"", "none", "no prize", "not placed", "n a", "na"}
 _FILLERS = {"no", "nr", "t", "the", "ex", "aequo", "tie", "tied", "joint", "shared", "equal", "winner", "laureate"}
@@ -124,7 +120,7 @@ def read_results_page(page: ResultsPage, fetch: Fetch | None = None) -> list[Ent
         entrant = _entrant(cells, page, unclear)
         before = found.get(performer_id(entrant.performer))
         if before and before.has_outcome and entrant.has_outcome and _outcome(before) != _outcome(entrant):
-            raise SetupError(f"{page.url}: lists '{entrant.performer}' twice, with two outcomes. {_CURE}")
+            raise SetupError(f"{page.url}: lists '{entrant.performer}' twice, with two outcomes. {CURE}")
         found[performer_id(entrant.performer)] = _filled(before, entrant) if before else entrant
     if unclear:
         shown = ", ".join(f"'{text}'" for text in dict.fromkeys(unclear))
@@ -133,7 +129,7 @@ def read_results_page(page: ResultsPage, fetch: Fetch | None = None) -> list[Ent
             "results_page with the round it means, or with nothing behind it to leave the outcome open"
         )
     if not found:
-        raise SetupError(f"{page.url}: its table lists nobody. {_CURE}")
+        raise SetupError(f"{page.url}: its table lists nobody. {CURE}")
     return list(found.values())
 
 
@@ -167,73 +163,6 @@ def outcome_of(text: str, page: ResultsPage) -> tuple[int | None, str | None] | 
     return None
 
 
-def fetch_page(url: str, *, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES) -> bytes:
-    """Get a page over http(s), within bounds of time and size.
-
-    Raises:
-        SetupError: It cannot be reached, refuses, leads to another scheme (or from https to http), or is too large
-            or too slow.
-    """
-    import http.client
-    import urllib.error
-    import urllib.request
-
-    request = urllib.request.Request(url, headers={"User-Agent": "crescendai-assets", "Accept": "text/html,*/*;q=0.5"})
-    deadline = time.monotonic() + timeout
-    body = bytearray()
-    try:
-        with _opener().open(request, timeout=timeout) as response:
-            while block := response.read1(2**16):
-                body += block
-                if len(body) > max_bytes:
-                    raise SetupError(
-                        f"{url}: larger than {max_bytes / 2**20:g} MB, which no page of results is. {_CURE}"
-                    )
-                if time.monotonic() > deadline:
-                    raise SetupError(f"{url}: did not arrive whole within {timeout:g} s. Run again later")
-            announced = response.headers.get("Content-Length") or ""
-    except urllib.error.HTTPError as error:
-        raise SetupError(f"{url}: the server answers {error.code} ({error.reason}). {_CURE}") from None
-    except urllib.error.URLError as error:
-        raise SetupError(f"{url}: cannot be reached ({error.reason}). Check the address, or run again later") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise SetupError(f"{url}: the connection failed ({error or type(error).__name__}). Run again later") from None
-    if announced.isdecimal() and len(body) < int(announced):  # http.client does not tell
-        raise SetupError(f"{url}: broke off after {len(body):,} of {int(announced):,} bytes. Run again later")
-    return bytes(body)
-
-
-def may_lead_to(url: str, target: str) -> bool:
-    """Whether a redirect is followed: within http or https, or from http to https."""
-    old, new = urlsplit(url).scheme.lower(), urlsplit(target).scheme.lower()
-    return (old, new) in {("http", "http"), ("https", "https"), ("http", "https")}
-
-
-def _opener() -> Any:
-    """An opener for http and https alone; urllib's own would follow a redirect to ftp as well."""
-    import urllib.error
-    import urllib.request
-
-    class Redirects(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-            if not may_lead_to(req.full_url, newurl):
-                raise urllib.error.URLError(f"it leads to {newurl}, which is not followed from there")
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        Redirects(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
 def _table(page: ResultsPage, body: bytes) -> pd.DataFrame:
     import pandas as pd
     from lxml.etree import LxmlError  # type: ignore[import-untyped]
@@ -248,10 +177,10 @@ def _table(page: ResultsPage, body: bytes) -> pd.DataFrame:
         stream: Any = io.BytesIO(body)  # the stubs know text only
         tables = pd.read_html(stream, flavor="lxml", encoding=encoding, keep_default_na=False)
     except (ValueError, LxmlError) as error:
-        raise SetupError(f"{page.url}: holds no table that can be read ({error}). {_CURE}") from None
+        raise SetupError(f"{page.url}: holds no table that can be read ({error}). {CURE}") from None
     if page.table is not None:
         if page.table >= len(tables):
-            raise SetupError(f"{page.url}: has {len(tables)} tables, so none of number {page.table} from 0. {_CURE}")
+            raise SetupError(f"{page.url}: has {len(tables)} tables, so none of number {page.table} from 0. {CURE}")
         return tables[page.table]
     wanted = {_folded(heading) for heading in page.columns.values()}
     for table in tables:
@@ -259,7 +188,7 @@ def _table(page: ResultsPage, body: bytes) -> pd.DataFrame:
             return table
     headings = "; ".join(", ".join(map(_heading, table.columns)) for table in tables[:5])
     raise SetupError(
-        f"{page.url}: no table has all the columns {', '.join(page.columns.values())} (there are: {headings}). {_CURE}"
+        f"{page.url}: no table has all the columns {', '.join(page.columns.values())} (there are: {headings}). {CURE}"
     )
 
 
@@ -271,7 +200,7 @@ def _refuse_bomb(page: ResultsPage, body: bytes) -> None:
     for cell in html.document_fromstring(body).iter("td", "th"):
         cells += abs(int(cell.get("colspan") or 1) * int(cell.get("rowspan") or 1))
         if cells > MAX_CELLS:
-            raise SetupError(f"{page.url}: its tables span more than {MAX_CELLS:,} cells. {_CURE}")
+            raise SetupError(f"{page.url}: its tables span more than {MAX_CELLS:,} cells. {CURE}")
 
 
 def _rows(table: pd.DataFrame, page: ResultsPage) -> Iterable[dict[str, str]]:
@@ -283,7 +212,7 @@ def _rows(table: pd.DataFrame, page: ResultsPage) -> Iterable[dict[str, str]]:
         if _folded(heading) not in known:
             raise SetupError(
                 f"{page.url}: its table has no column '{heading}' (there are {', '.join(headings)})."
-                f"{did_you_mean(heading, headings)} {_CURE}"
+                f"{did_you_mean(heading, headings)} {CURE}"
             )
         positions[name] = known.index(_folded(heading))
     for row in table.itertuples(index=False, name=None):
@@ -295,7 +224,7 @@ def _entrant(cells: Mapping[str, str], page: ResultsPage, unclear: list[str]) ->
         performer = clean_name(cells["performer"])
         country = clean_text(cells["country"]) if cells.get("country") else ""
     except ValueError as error:
-        raise SetupError(f"{page.url}: the row of '{cells['performer'][:60]}' {error}. {_CURE}") from None
+        raise SetupError(f"{page.url}: the row of '{cells['performer'][:60]}' {error}. {CURE}") from None
     placement: int | None = None
     eliminated_in: str | None = None
     for column in ("placement", "round"):

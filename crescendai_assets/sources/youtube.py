@@ -55,7 +55,7 @@ def collect_channel(
             lambda: discover(partition, channel.url, channel.max_videos, downloader, progress),
             progress,
         )
-    report = collect(
+    return collect(
         partition,
         YOUTUBE_RECORDINGS,
         plan_channel(partition, channels),
@@ -63,13 +63,10 @@ def collect_channel(
         adopted=lambda ids: _held_by_others(partition, ids),
         released=lambda ids: taken_over(partition, ids),
         refetch=refetch,
-        fetch=unanswered is None,
+        unanswered=unanswered,
         options=options,
         progress=progress,
     )
-    if unanswered:
-        raise unanswered
-    return report
 
 
 def plan_channel(partition: Partition, channels: Channels) -> Listing:

@@ -25,8 +25,8 @@ from crescendai_assets.sources.catalogue_yaml import catalogue_folders
 from crescendai_assets.sources.channels import Channels, read_channels
 from crescendai_assets.sources.competitions import Competitions, read_competitions
 from crescendai_assets.sources.locate import known_rows
-from crescendai_assets.sources.maestro import MaestroSource, maestro_source
 from crescendai_assets.sources.maestro_catalogue import Entry
+from crescendai_assets.sources.maestro_sources import MaestroSource, maestro_source
 from crescendai_assets.sources.percepiano_clips import ClipListing, audio_folder, list_clips
 from crescendai_assets.sources.performers import read_performers
 from crescendai_assets.status.clips import clips_status

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from crescendai_assets.lake.groups import joined
 from crescendai_assets.symbolic.midi import read_midi
 from crescendai_assets.symbolic.moments import moments
 from crescendai_assets.symbolic.performance import Performance
@@ -115,21 +116,10 @@ def groups_of_same_music(shingles_by_id: Mapping[str, Shingles]) -> list[list[st
 
     ids = sorted(shingles_by_id)
     index = _Index([shingles_by_id[i] for i in ids])
-    lowest = list(range(len(ids)))  # of each file, one that it is joined to, itself at the lowest of a group
-
-    def root(file: int) -> int:
-        while lowest[file] != file:
-            lowest[file] = lowest[lowest[file]]
-            file = lowest[file]
-        return file
-
-    for file in range(len(ids)):
-        for other in np.flatnonzero(index.same_music(file)):
-            one, two = sorted((root(file), root(int(other))))
-            lowest[two] = one
+    lowest = joined([file, *np.flatnonzero(index.same_music(file)).tolist()] for file in range(len(ids)))
     groups: dict[int, list[str]] = {}
     for file, name in enumerate(ids):
-        groups.setdefault(root(file), []).append(name)
+        groups.setdefault(lowest[file], []).append(name)
     return list(groups.values())
 
 

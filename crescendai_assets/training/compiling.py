@@ -1,7 +1,7 @@
 """Shards of all sources -> one pack a product, of the performances that may be used for pretraining.
 
 Nothing is held in memory: arrays are laid out in files mapped into it, and `torch.save` writes from there. Which
-performances may be used is decided in `pretraining`.
+performances may be used is decided in `corpus_roles`.
 """
 
 from __future__ import annotations

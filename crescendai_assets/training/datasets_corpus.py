@@ -1,6 +1,6 @@
 """The packs of the symbolic corpus as sequences for pretraining, read when asked for.
 
-Performances of one role only: those to train on, or those to validate on. Which these are is decided in `pretraining`,
+Performances of one role only: those to train on, or those to validate on. Which these are is decided in `corpus_roles`,
 where the packs come from in `compiling`.
 """
 

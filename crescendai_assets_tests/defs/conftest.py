@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,11 @@ import dagster as dg
 import pytest
 
 from crescendai_assets.defs.assembly import build_definitions
+from crescendai_assets.defs.collecting_resources import CatalogueResource, DownloadResource
 from crescendai_assets.defs.corpus_resources import MidiResource
 from crescendai_assets.defs.registration import registered_partitions
 from crescendai_assets.defs.resources import (
     AugmentationResource,
-    CatalogueResource,
-    DownloadResource,
     EncoderResource,
     LakeResource,
     MaestroResource,
@@ -26,6 +26,8 @@ from crescendai_assets.defs.resources import (
 from crescendai_assets.defs.run import Done, materialize
 from crescendai_assets.defs.symbolic_resources import AsapResource
 from crescendai_assets.lake.layout import Lake, Partition, Tier
+from crescendai_assets.lake.ledger import Failure, read_failures
+from crescendai_assets.sample.asap import SampleAsap, write_asap
 from crescendai_assets.sample.encoder import write_encoder
 from crescendai_assets_tests.builders import noise, tone, write_by_ffmpeg
 from crescendai_assets_tests.maestro_folder import Take, write_folder
@@ -42,6 +44,25 @@ KINDS_OF_MEDIA = [
 
 ALL_OF_A_YEAR = ["maestro/recordings", "maestro/segments", "maestro/embeddings"]
 COMPILED = ["maestro/metadata", "maestro/contrastive_mapping"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def a_job_is_described_once() -> Iterator[None]:
+    """Each in-process run makes a job anew and describes it to the instance, which takes longer than a small step."""
+    made = dg.JobDefinition.as_ephemeral_job
+
+    def once(job, resource_defs, input_values, op_selection=None, asset_selection=None):
+        if resource_defs or input_values or op_selection:
+            return made(job, resource_defs, input_values, op_selection, asset_selection)
+        of_job = job.__dict__.setdefault("_of_tests", {})
+        chosen = frozenset(asset_selection or ())
+        if chosen not in of_job:
+            of_job[chosen] = once(job, {}, {}).get_subset(asset_selection=chosen) if chosen else made(job, {}, {})
+        return of_job[chosen]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dg.JobDefinition, "as_ephemeral_job", once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +88,8 @@ class Platform:
     embedding_set: str = ""
     preset: str = ""
     quota: int | None = None
+    _settings: str = ""
+    _definitions: dg.Definitions = field(default_factory=dg.Definitions)
 
     @property
     def catalog(self) -> Path:
@@ -114,7 +137,12 @@ class Platform:
 
     @property
     def definitions(self) -> dg.Definitions:
-        return build_definitions(self.resources)
+        """Built again only where a setting has changed: Dagster takes as long for them as for a run."""
+        resources = self.resources
+        settings = repr(sorted(resources.items()))
+        if settings != self._settings:
+            self._definitions, self._settings = build_definitions(resources), settings
+        return self._definitions
 
     @property
     def tier(self) -> Tier:
@@ -170,3 +198,51 @@ def site(tmp_path, media):
     shutil.copytree(media, folder)
     with serve(folder) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def asap_sample(tmp_path_factory) -> SampleAsap:
+    """The sample's ASAP, in which two files cannot be read; only read."""
+    return write_asap(tmp_path_factory.mktemp("asap"))
+
+
+@dataclass
+class OverAsap:
+    """One asset over an ASAP of a test's own."""
+
+    root: Path
+    instance: dg.DagsterInstance
+    asset: dg.AssetsDefinition
+    checks: Sequence[dg.AssetChecksDefinition]
+
+    @property
+    def asap(self) -> Path:
+        return self.root / "asap"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    def failures(self, partition: Partition) -> dict[str, Failure]:
+        return read_failures(partition.stage(self.asset.key.path[-1]).ledger)
+
+    def run(self, folder: str | None = None) -> Done:
+        """Materialize it over the own ASAP, or over another folder."""
+        defs = dg.Definitions(
+            assets=[self.asset],
+            asset_checks=self.checks,
+            resources={
+                "lake": LakeResource(root=str(self.lake)),
+                "asap": AsapResource(folder=str(self.asap) if folder is None else folder),
+            },
+        )
+        (done,) = materialize(defs, self.instance, [self.asset.key.to_user_string()])
+        return done
+
+
+@pytest.fixture
+def over_asap(tmp_path, asap_sample):
+    """Makes an `OverAsap` of an asset and its checks."""
+    shutil.copytree(asap_sample.root, tmp_path / "asap")
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield partial(OverAsap, tmp_path, instance)

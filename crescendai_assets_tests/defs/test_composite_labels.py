@@ -95,6 +95,7 @@ def test_ratings_that_changed_since_and_files_that_were_edited_are_told(rated):
 
 
 @needs_shared
+@pytest.mark.slow  # labels/test_real_percepiano.py says the same of the shipped taxonomy, without Dagster
 def test_the_real_ratings_give_six_composites_that_can_be_trusted(platform):
     (platform.root / "percepiano").symlink_to(DATA / "percepiano")
     done = platform.run([*LABELS, *COMPOSITES])

@@ -111,6 +111,7 @@ def test_a_slip_in_the_setting_is_told_by_the_sensor_and_takes_no_key_out(source
 
 
 @needs_shared
+@pytest.mark.slow
 def test_every_odd_midi_file_is_read_or_stands_in_the_ledger(platform, monkeypatch):
     monkeypatch.setenv("CRESCENDAI_MIDI_FOLDERS", f"odd={DATA / 'midi_odd'}")
     platform.tick()

@@ -76,6 +76,7 @@ def test_without_ratings_it_is_said_what_to_set(platform, monkeypatch):
 
 
 @needs_shared
+@pytest.mark.slow  # labels/test_real_percepiano.py holds the same to the published figures, without Dagster
 def test_the_real_ratings_give_the_published_labels_and_the_published_folds_leak(platform, monkeypatch):
     monkeypatch.setenv("PERCEPIANO_FOLDS", str(DATA / "percepiano" / "published_piece_folds.json"))
     (platform.root / "percepiano").symlink_to(DATA / "percepiano")

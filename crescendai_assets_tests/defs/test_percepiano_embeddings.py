@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 from pathlib import Path
 
 import dagster as dg
@@ -24,6 +23,7 @@ from crescendai_assets.sample.ratings import write_ratings_csv
 from crescendai_assets_tests.clips_folder import A, B, C, D, write_clip, write_clips
 from crescendai_assets_tests.killable import finish, kill_after, results_of, start
 from crescendai_assets_tests.labels.rated import tier as rated_tier
+from crescendai_assets_tests.nursery import Module
 from crescendai_assets_tests.shared_data import DATA, needs_shared
 
 RATED = [f"percepiano/{name}" for name in ("ratings", "labels", "passages")]
@@ -183,7 +183,7 @@ def test_embeddings_wait_for_a_person_and_a_device(rated):
 # ------------------------------------------------------------------------------------------------------------- survival
 
 
-def begin(lake: Path, audio: Path, encoder: Path) -> subprocess.Popen[str]:
+def begin(lake: Path, audio: Path, encoder: Path) -> Module:
     return start("clips_process", lake, audio, encoder)
 
 
@@ -210,6 +210,7 @@ def test_a_run_killed_in_the_middle_of_a_clip_and_run_again_ends_as_if_never_kil
 
 
 @needs_shared
+@pytest.mark.slow
 def test_real_recordings_cut_to_clips_are_embedded_whole(rated, audio):
     sources = sorted((DATA / "maestro_mini").rglob("*.wav"))[:4]
     lengths = {A: 4.2, B: 26.0, C: 47.5, D: 75.0}

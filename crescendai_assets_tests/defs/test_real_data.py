@@ -1,9 +1,15 @@
-"""The real recordings, catalogue and odd files beside the project, through the assets."""
+"""The real recordings, catalogue and odd files beside the project, through the assets.
+
+All of it is slow: that real files decode or are refused is tested at once in `audio/test_decode.py`, that a site's
+files are fetched in `sources/download/test_downloader.py`, and the assets over small folders in this room.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
+
+import pytest
 
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import read_rows
@@ -13,7 +19,7 @@ from crescendai_assets_tests.maestro_folder import Take, write_catalogue
 from crescendai_assets_tests.shared_data import DATA, needs_shared
 from crescendai_assets_tests.web import serve
 
-pytestmark = needs_shared
+pytestmark = [needs_shared, pytest.mark.slow]
 
 
 def test_four_real_years_meet_in_their_works_and_a_second_run_does_nothing(platform):

@@ -15,6 +15,7 @@ from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.sample.encoder import write_encoder
 from crescendai_assets_tests.killable import finish, kill_after, results_of, start
 from crescendai_assets_tests.maestro_folder import Take, write_folder
+from crescendai_assets_tests.nursery import Module
 from crescendai_assets_tests.process import cut_year, embed_year
 
 TAKES = [Take(2011, f"take{i:02}", seconds=6 + i % 3) for i in range(24)] + [
@@ -40,7 +41,7 @@ def undisturbed(tmp_path_factory, maestro, encoder) -> dict[str, str]:
     return results_of(lake)
 
 
-def begin(lake: Path, maestro: Path, encoder: Path, year: str) -> subprocess.Popen[str]:
+def begin(lake: Path, maestro: Path, encoder: Path, year: str) -> Module:
     return start("process", lake, maestro, encoder, year)
 
 
@@ -70,7 +71,6 @@ def test_thirty_kills_lose_and_double_nothing(tmp_path, maestro, encoder, undist
 def test_two_partitions_embed_at_once_and_the_same_partition_twice_is_refused(tmp_path, maestro, encoder, undisturbed):
     cut_year(tmp_path, maestro, "2011")
     first = begin(tmp_path, maestro, encoder, "2011")
-    assert first.stdout is not None
     for line in first.stdout:  # it holds the lock from here on
         if "recordings to do" in line:
             break

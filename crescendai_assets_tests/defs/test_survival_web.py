@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from crescendai_assets.lake.tables import read_rows
 from crescendai_assets_tests.builders import noise, tone, write_by_ffmpeg
 from crescendai_assets_tests.feeds import write_feed
 from crescendai_assets_tests.killable import finish, kill_after, results_of, start
+from crescendai_assets_tests.nursery import Module
 from crescendai_assets_tests.web import Server, serve
 
 STAGES = ("downloading", "cutting", "augmenting")
@@ -51,11 +51,11 @@ def undisturbed(tmp_path_factory, catalog, tiny_encoder) -> dict[str, str]:
     return results_of(lake)
 
 
-def begin(lake: Path, catalog: Path, encoder: Path) -> subprocess.Popen[str]:
+def begin(lake: Path, catalog: Path, encoder: Path) -> Module:
     return start("web_process", lake, catalog, encoder, "piano")
 
 
-def finish_well(process: subprocess.Popen[str]) -> None:
+def finish_well(process: Module) -> None:
     output = finish(process)
     assert "failed" not in output.replace("0 failed", ""), output
 

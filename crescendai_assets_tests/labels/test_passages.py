@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from crescendai_assets.labels.names import parse_name
-from crescendai_assets.labels.passage_groups import joined, passage_groups
+from crescendai_assets.labels.passage_groups import passage_groups
 from crescendai_assets.labels.passages import PlannedPassages, midi_files, plan_passages, write_passages
 from crescendai_assets.labels.piece_mapping import (
     PlannedMapping,
@@ -66,24 +63,6 @@ def test_identical_midi_joins_groups_across_the_piece():
     found = groups(KEYS, [[one, other]])
     assert found["D960_mv2_16bars_01"] == found["D960_mv2_8bars_07"]
     assert len(set(found.values())) == len(set(groups(KEYS).values())) - 1
-
-
-@given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), max_size=8))
-def test_joining_finds_what_a_walk_from_neighbour_to_neighbour_finds(sets):
-    near: dict[str, set[str]] = {}
-    for members in sets:
-        for one, other in itertools.product(members, members):
-            near.setdefault(one, set()).add(other)
-
-    def reached(start: str) -> set[str]:
-        found, todo = {start}, [start]
-        while todo:
-            fresh = near[todo.pop()] - found
-            found |= fresh
-            todo += fresh
-        return found
-
-    assert joined(sets) == {member: min(reached(member)) for member in sorted(near)}
 
 
 def test_a_row_says_what_lies_inside_and_around_and_who_plays():

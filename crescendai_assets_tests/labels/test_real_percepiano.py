@@ -16,7 +16,6 @@ from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.labels.fold_checks import check_folds, takes_on_both_sides
 from crescendai_assets.labels.folds import fold_sizes, read_folds, write_folds
 from crescendai_assets.labels.names import parse_name
-from crescendai_assets.labels.passage_groups import joined
 from crescendai_assets.labels.passages import read_passages, write_passages
 from crescendai_assets.labels.percepiano import write_labels
 from crescendai_assets.labels.pictures import baselines_picture, reliability_picture
@@ -25,6 +24,7 @@ from crescendai_assets.labels.published import check_against_published, read_pub
 from crescendai_assets.labels.ratings import write_ratings
 from crescendai_assets.labels.reliability import COUNTINGS, plan_reliability
 from crescendai_assets.labels.taxonomy import read_taxonomy
+from crescendai_assets.lake.groups import joined
 from crescendai_assets.sources.catalogue_yaml import catalogue_folders
 from crescendai_assets_tests.percepiano_lake import PERCEPIANO, real_labels
 from crescendai_assets_tests.shared_data import needs_shared

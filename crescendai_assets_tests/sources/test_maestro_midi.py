@@ -7,8 +7,9 @@ import pytest
 
 from crescendai_assets.lake.layout import Lake
 from crescendai_assets.lake.tables import read_rows
-from crescendai_assets.sources.maestro import FolderSource, ZipSource, collect_year
+from crescendai_assets.sources.maestro import collect_year
 from crescendai_assets.sources.maestro_midi import kept_midi, midi_of
+from crescendai_assets.sources.maestro_sources import FolderSource, ZipSource
 from crescendai_assets_tests.maestro_folder import Take, write_folder
 from crescendai_assets_tests.web import serve
 

@@ -10,14 +10,8 @@ import pytest
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.sources.competitions import Addresses, Entrant, ResultsPage, read_edition
-from crescendai_assets.sources.results_page import (
-    complete,
-    fetch_page,
-    may_lead_to,
-    merge_results,
-    outcome_of,
-    read_results_page,
-)
+from crescendai_assets.sources.results_page import complete, merge_results, outcome_of, read_results_page
+from crescendai_assets.sources.results_page_fetch import fetch_page, may_lead_to
 from crescendai_assets_tests.web import serve
 
 PAGE = """<html><body>

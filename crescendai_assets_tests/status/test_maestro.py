@@ -17,7 +17,8 @@ from crescendai_assets.lake.schemas import EMBEDDINGS
 from crescendai_assets.lake.stage import Options
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.sample.encoder import write_encoder
-from crescendai_assets.sources.maestro import FolderSource, MaestroSource, ZipSource, collect_year
+from crescendai_assets.sources.maestro import collect_year
+from crescendai_assets.sources.maestro_sources import FolderSource, MaestroSource, ZipSource
 from crescendai_assets.status.model import PartitionStatus, StageStatus
 from crescendai_assets.status.speed import ASSUMED_CPU, ASSUMED_GPU
 from crescendai_assets.status.tiers import MAESTRO, TIERS

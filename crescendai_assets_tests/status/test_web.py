@@ -50,34 +50,23 @@ from crescendai_assets.status.tiers import (
     youtube_status,
 )
 from crescendai_assets_tests.builders import contents, digest, noise, tone, write_sound
+from crescendai_assets_tests.town import PLAYLIST, RESULTS, write_town
 
 CPU = EncoderSpec(device="cpu")
 GAIN = Augmentation("single:gain")
 COPY = 48_000  # bytes of a second
 
-RESULTS = """\
-competition: town
-year: 2031
-name: Town Competition
-rounds: [semifinal, final]
-results:
-  - {performer: Ana Núñez, country: Spain, placement: 1}
-  - {performer: Bo Lindqvist, placement: 2}
-"""
 ADDRESSES = """\
 recordings:
   addresses:
     - {performer: Ana Núñez, round: final, url: "https://example.org/a.mp3"}
     - {performer: Bo Lindqvist, round: final, url: "https://example.org/b.mp3"}
 """
-PLAYLIST = "recordings: {playlist: 'https://example.org/list'}\n"
 
 
 def write_edition(catalogue: Path, recordings: str, results: str = RESULTS) -> Competitions:
     """A catalogue of one edition, town2031."""
-    path = catalogue / "competitions" / "town2031.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(results + recordings, encoding="utf-8")
+    write_town(catalogue, recordings, results)
     return read_competitions([catalogue])
 
 

@@ -21,8 +21,8 @@ from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.sources.asap import AsapPerformance, read_asap
 from crescendai_assets.sources.atepp import LEFT_OUT_QUALITIES, read_atepp
 from crescendai_assets.sources.in_place import file_id, name_fault
-from crescendai_assets.sources.maestro import FolderSource, ZipSource
 from crescendai_assets.sources.maestro_midi import midi_of
+from crescendai_assets.sources.maestro_sources import FolderSource, ZipSource
 from crescendai_assets.symbolic.corpus.aligned import AlignedScore
 from crescendai_assets.symbolic.corpus.walk import midi_below
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import time
 
 import pytest
@@ -16,6 +15,7 @@ from crescendai_assets.symbolic.corpus.performances import corpus_tier
 from crescendai_assets.symbolic.corpus.schemas import PERFORMANCES
 from crescendai_assets.symbolic.corpus.shards import check_shards
 from crescendai_assets_tests.killable import finish, start
+from crescendai_assets_tests.nursery import Module
 
 FILES = 60
 
@@ -37,7 +37,7 @@ def undisturbed(tmp_path_factory, folder):
     return contents(lake), time.monotonic() - started
 
 
-def begin(lake, folder) -> subprocess.Popen[str]:
+def begin(lake, folder) -> Module:
     return start("corpus_process", lake, folder)
 
 
@@ -53,7 +53,6 @@ def contents(lake) -> dict[str, object]:
 
 def killed_after(lake, folder, seconds):
     process = begin(lake, folder)
-    assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
@@ -76,7 +75,6 @@ def test_killed_anywhere_it_ends_as_if_never_disturbed(kills, undisturbed, folde
 
 def test_the_second_of_two_runs_at_once_is_refused_and_touches_nothing(undisturbed, folder, tmp_path):
     first = begin(tmp_path, folder)
-    assert first.stdout is not None
     assert first.stdout.readline() == "begun\n"
     lock = corpus_tier(Lake(tmp_path)).partition("mine").stage("performances").lock
     while not (lock.exists() and lock.read_text()):

@@ -9,7 +9,7 @@ import pytest
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.sample.asap import write_asap
 from crescendai_assets.sample.loose import write_loose_midi
-from crescendai_assets.sources.maestro import FolderSource
+from crescendai_assets.sources.maestro_sources import FolderSource
 from crescendai_assets.symbolic.corpus.listing import Sources, folders_from, list_source
 from crescendai_assets_tests.maestro_folder import Take, write_folder
 from crescendai_assets_tests.shared_data import DATA, needs_shared

@@ -35,9 +35,7 @@ from crescendai_assets.training.checkpoints import (
 )
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets_tests.scored_lake import (
-    a_rated_midi,
     copied,
-    its_score,
     its_sound,
     make_scored_lake,
     noise,
@@ -55,21 +53,6 @@ NO_SOUND: dict[str, Any] = {"encoder": ("", "")}
 def trained(tmp_path_factory: pytest.TempPathFactory, encoder_folder: Path) -> T1Place:
     """S0 and A0 in one fold."""
     return make_scored_lake(tmp_path_factory.mktemp("scored"), encoder_folder, s0=1, a0=1)
-
-
-@pytest.fixture
-def midi(trained: T1Place, tmp_path: Path) -> Path:
-    return a_rated_midi(trained, tmp_path)
-
-
-@pytest.fixture
-def score(trained: T1Place) -> Path:
-    return its_score(trained)
-
-
-@pytest.fixture
-def wav(tmp_path: Path) -> Path:
-    return noise(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ from crescendai_assets_tests.clips_folder import A, B, C, write_clips
 from crescendai_assets_tests.labels.rated import tier as rated_tier
 from crescendai_assets_tests.maestro_folder import Take, write_catalogue, write_folder
 from crescendai_assets_tests.process import cut_year, embed_year
+from crescendai_assets_tests.town import PLAYLIST, RESULTS, write_town
 
 TAKES = (Take(2004, "a_01", seconds=35.0), Take(2006, "b_02", seconds=6.0))
 COMMAND = Path(sys.executable).with_name("crescendai")
@@ -380,27 +381,12 @@ def test_reset_of_channels_names_both_assets_to_make_again(root: Path):
 
 # --------------------------------------------------------------------------------------------- catalog
 
-TOWN = """\
-competition: town
-year: 2031
-name: Town Competition
-rounds: [semifinal, final]
-results:
-  - {performer: Ana Núñez, country: Spain, placement: 1}
-  - {performer: Bo Lindqvist, placement: 2}
-"""
-
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Path:
     """A catalogue of the user's own: an edition that tells its recordings by titles."""
-    (tmp_path / "catalogue" / "competitions").mkdir(parents=True)
-    write_town(tmp_path / "catalogue", "recordings: {playlist: 'https://example.org/list'}\n")
+    write_town(tmp_path / "catalogue")
     return tmp_path / "catalogue"
-
-
-def write_town(catalogue: Path, recordings: str, results: str = TOWN) -> None:
-    (catalogue / "competitions" / "town2031.yaml").write_text(results + recordings, encoding="utf-8")
 
 
 def test_catalog_check_lists_what_is_shipped_and_ones_own(catalogue: Path, monkeypatch: pytest.MonkeyPatch):
@@ -415,7 +401,7 @@ def test_catalog_check_lists_what_is_shipped_and_ones_own(catalogue: Path, monke
 
 
 def test_catalog_check_names_file_and_line_of_every_fault_and_exits_with_1(catalogue: Path):
-    write_town(catalogue, "recordings: none yet\n", TOWN.replace("placement: 2", "placement: second"))
+    write_town(catalogue, "recordings: none yet\n", RESULTS.replace("placement: 2", "placement: second"))
     (catalogue / "channels.yaml").write_text("channels:\n  - {name: A, category: recitals, url: https://a.example}\n")
     result = run("catalog", "check", str(catalogue))
     assert result.exit_code == 1
@@ -501,7 +487,7 @@ def test_catalog_match_reads_the_titles_that_were_listed_last(catalogue: Path, r
 
 def test_catalog_match_knows_who_stands_on_the_page_that_was_kept(catalogue: Path, root: Path):
     page = "results_page: {url: 'https://example.org/r', columns: {performer: Name, placement: Prize}}\n"
-    write_town(catalogue, "recordings: {playlist: 'https://example.org/list'}\n" + page)
+    write_town(catalogue, PLAYLIST + page)
     title = ("--title", "Cy Young - Final")
     assert "no performer" in match(catalogue, *title).output
     partition = Lake(root).tier("competition").partition("town2031")

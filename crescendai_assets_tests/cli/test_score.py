@@ -16,7 +16,7 @@ from crescendai_assets.labels.dimensions import DIMENSIONS
 from crescendai_assets.sample.encoder import write_encoder
 from crescendai_assets.training.checkpoints import CheckpointFiles, read_report, write_report
 from crescendai_assets.training.t1_plan import T1Place
-from crescendai_assets_tests.scored_lake import a_rated_midi, its_score, make_scored_lake, noise, read, run
+from crescendai_assets_tests.scored_lake import make_scored_lake, read, run
 
 SAMPLE = "not PercePiano's"
 
@@ -25,21 +25,6 @@ SAMPLE = "not PercePiano's"
 def trained(tmp_path_factory: pytest.TempPathFactory, encoder_folder: Path) -> T1Place:
     """S0 in all folds of a shuffle, A0 in two of them."""
     return make_scored_lake(tmp_path_factory.mktemp("scored"), encoder_folder, s0=4, a0=2)
-
-
-@pytest.fixture
-def midi(trained: T1Place, tmp_path: Path) -> Path:
-    return a_rated_midi(trained, tmp_path)
-
-
-@pytest.fixture
-def score(trained: T1Place) -> Path:
-    return its_score(trained)
-
-
-@pytest.fixture
-def wav(tmp_path: Path) -> Path:
-    return noise(tmp_path)
 
 
 def test_a_performance_is_told_in_all_dimensions_with_intervals_and_a_page(trained, midi, score):
