@@ -8,6 +8,7 @@ from anywhere: run this in a guarded process (`guarded`) when a crash must not t
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,6 +31,8 @@ TRUNCATION_SECONDS, TRUNCATION_SHARE = 1.0, 0.02
 """A file that decodes to less than it declares by more than both is truncated. Codec padding stays below either."""
 
 _BLOCK_SECONDS = 30
+_AROUND = 1
+"""Seconds on either side of a stretch that its resampler hears as well."""
 
 _NO_HEADER = {"aac", "ac3", "eac3", "mp3"}
 
@@ -106,6 +109,48 @@ def decode(
     _refuse_unusable(path, mono, native_rate, declared)
     audio = _resample(mono, native_rate, target_sr)
     return Decoded(audio, target_sr, native_rate, channels, declared)
+
+
+def decode_stretch(path: str | Path, start: int, stop: int) -> Audio:
+    """Samples of a recording between two places, without reading the rest of it where libsndfile reads the file.
+
+    Args:
+        path: Any file that `decode` reads.
+        start: First sample, at `SAMPLE_RATE`.
+        stop: The one after the last.
+
+    Returns:
+        Mono float32, shape (stop - start,): of a file at `SAMPLE_RATE` what `decode` gives, of another one the same but
+        for the resampler's last digits.
+
+    Raises:
+        RecordingError: It cannot be decoded, or ends before `stop`.
+    """
+    import soundfile
+
+    path = Path(path)
+    try:
+        with path.open("rb") as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
+            audio = _stretch(file, start, stop)
+    except soundfile.LibsndfileError:
+        audio = decode(path).audio[start:stop]
+    if len(audio) < stop - start:
+        raise RecordingError(
+            f"{path}: ends before {stop / SAMPLE_RATE:.1f} s, though it was cut there; fetch it again", "retry"
+        )
+    _refuse_unusable(path, audio, SAMPLE_RATE, None)
+    return audio
+
+
+def _stretch(file: soundfile.SoundFile, start: int, stop: int) -> Audio:
+    rate = file.samplerate
+    # from a place that is a whole sample at both rates, so that resampling keeps the grid of a whole recording's
+    step = SAMPLE_RATE // math.gcd(SAMPLE_RATE, rate)
+    first = max(0, (start - _AROUND * SAMPLE_RATE) // step * step) if rate != SAMPLE_RATE else start
+    last = stop + (_AROUND * SAMPLE_RATE if rate != SAMPLE_RATE else 0)
+    file.seek(min(first * rate // SAMPLE_RATE, file.frames))
+    block = file.read(-(-(last - first) * rate // SAMPLE_RATE), dtype="float32", always_2d=True)
+    return _resample(_downmix(block.T), rate, SAMPLE_RATE)[start - first : stop - first]
 
 
 def save_audio(audio: Audio, path: str | Path, sr: int = SAMPLE_RATE, *, subtype: str = "FLOAT") -> None:

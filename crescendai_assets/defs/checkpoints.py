@@ -11,40 +11,36 @@ import dagster as dg
 from pydantic import Field
 
 from crescendai_assets.defs import competition, corpus_assets, packs, percepiano, percepiano_embeddings, pretrained
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import IDEMPOTENT, Subject, asset_check
+from crescendai_assets.defs.collecting_resources import CatalogueResource
 from crescendai_assets.defs.metadata import Metadata, clear_errors, picture, rows_table
 from crescendai_assets.defs.partitions import FOLDS
-from crescendai_assets.defs.resources import EncoderResource, LakeResource, PercePianoResource
-from crescendai_assets.defs.tier import IDEMPOTENT
+from crescendai_assets.defs.resources import (
+    EncoderResource,
+    LakeResource,
+    MaestroResource,
+    PercePianoResource,
+)
+from crescendai_assets.defs.run_config import RunConfig
 from crescendai_assets.labels.folds import fold_of_key
 from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.verify import Outcome
+from crescendai_assets.sources.locate import AudioFiles
 from crescendai_assets.training.checkpoint_checks import check_learnt_beside, check_split, check_trained
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, checkpoint_files, waiting_facts
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.hooks import call_hook
 from crescendai_assets.training.registry import MODELS, ModelSpec
-from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.settings import T3, FitSettings
 from crescendai_assets.training.t1_plan import SOURCE, T1Place
 
 _DEFAULTS = FitSettings("S0")
 
 
-class FitConfig(dg.Config):
+class FitConfig(RunConfig):
     """Hyper-parameters of one run; written into the checkpoint and shown on its page."""
 
-    preset: str = Field(_DEFAULTS.preset, description="small: minutes on two cores; full: as published.")
-    epochs: int = Field(_DEFAULTS.epochs, description="Most of them.")
-    batch_size: int = Field(_DEFAULTS.batch_size, description="Performances a step; halved once when memory runs out.")
-    learning_rate: float = Field(_DEFAULTS.learning_rate, description="Highest of the run.")
-    weight_decay: float = Field(_DEFAULTS.weight_decay, description="Of weights, not of biases and norms.")
-    dropout: float = Field(_DEFAULTS.dropout, description="Share left out in training.")
-    patience: int = Field(_DEFAULTS.patience, description="Epochs without getting better until it stops.")
-    precision: str = Field(_DEFAULTS.precision, description="auto (bf16 on a GPU), 32-true, bf16-mixed, 16-mixed.")
-    device: str = Field(_DEFAULTS.device, description="auto takes a GPU where there is one; cpu; cuda.")
-    allow_cpu: bool = Field(_DEFAULTS.allow_cpu, description="Whether auto may fall back on the CPU.")
-    seed: int = Field(_DEFAULTS.seed, description="Of weights, batches, dropout; each seed is a checkpoint of its own.")
-    logger: str = Field(_DEFAULTS.logger, description="none; tensorboard: beside the checkpoint; wandb.")
     hand_features: bool = Field(_DEFAULTS.hand_features, description="Whether symbolic models get hand features too.")
     fused: list[str] = Field(list(_DEFAULTS.fused), description="What a fusion stands on, audio first.")
     use_score: bool = Field(_DEFAULTS.use_score, description="Whether symbolic models hear the score too, if any.")
@@ -52,7 +48,6 @@ class FitConfig(dg.Config):
         _DEFAULTS.use_pretrained_muq, description="Audio models: train through MuQ from the clips' audio."
     )
     cache_stem: bool = Field(_DEFAULTS.cache_stem, description="Keep that MuQ's stem output on disk, 3 MB a minute.")
-    sizes: dict[str, Any] = Field({}, description="Arguments of the model that differ from the preset's.")
     tiers: list[str] = Field(
         list(_DEFAULTS.tiers),
         description="What A1, A2 and A3 learn from beside ratings, as far as it is there: competition (its orders), "
@@ -98,13 +93,24 @@ def _deps(spec: ModelSpec) -> list[Any]:
     if spec.kind == "notes":
         return [*rated, percepiano.passages]
     if spec.kind == "embeddings":
-        beside = [*_OF_EDITIONS, *pretrained.OF_TIERS] if spec.beside else []
+        beside = [corpus_assets.corpus, *_OF_EDITIONS, *pretrained.OF_TIERS] if spec.beside else []
         return [*rated, percepiano_embeddings.embeddings, *beside]
     return [*rated, *(dg.AssetDep(one, partition_mapping=_OF_SOURCE) for one in _LISTENED_TO[spec.kind])]
 
 
-def _place(lake: LakeResource, rated: PercePianoResource, encoder: EncoderResource) -> T1Place:
+def _place(
+    lake: LakeResource,
+    rated: PercePianoResource,
+    encoder: EncoderResource,
+    maestro: MaestroResource,
+    catalogue: CatalogueResource,
+) -> T1Place:
     """Where T1 is. What is not there is missed by the models that listen to it; the others go on."""
+
+    def beside(partition: Partition) -> AudioFiles:
+        """Where the audio of another tier is."""
+        return (maestro if partition.tier.name == T3 else catalogue).audio(partition)
+
     try:
         midi = rated.midi_folder()
     except SetupError:
@@ -114,7 +120,9 @@ def _place(lake: LakeResource, rated: PercePianoResource, encoder: EncoderResour
     audio = None
     with suppress(SetupError):
         audio = rated.clips(lake.partition("percepiano", ""))
-    return T1Place.of(lake.opened(), there, encoder.set_name(), midi=midi, audio=audio, encoder=encoder.spec())
+    return T1Place.of(
+        lake.opened(), there, encoder.set_name(), midi=midi, audio=audio, encoder=encoder.spec(), beside=beside
+    )
 
 
 def _checkpoint(spec: ModelSpec) -> dg.AssetsDefinition:
@@ -135,9 +143,11 @@ def _checkpoint(spec: ModelSpec) -> dg.AssetsDefinition:
         lake: LakeResource,
         percepiano: PercePianoResource,
         encoder: EncoderResource,
+        maestro: MaestroResource,
+        catalogue: CatalogueResource,
     ) -> dg.MaterializeResult:
         with clear_errors():
-            place = _place(lake, percepiano, encoder)
+            place = _place(lake, percepiano, encoder, maestro, catalogue)
             fold = fold_of_key(place.labels, context.partition_key)
             report = fit_fold(place, fold, config.settings(spec.key), progress=context.log.info)
             files = checkpoint_files(place.root, spec.key, context.partition_key, report.seed)
@@ -181,12 +191,12 @@ def _summary(report: FitReport) -> str:
     return f"{report.model} of {report.partition}, seed {report.seed}: {what} on {report.device}; held out: {figures}"
 
 
-_RESOURCES = frozenset({"lake", "percepiano", "encoder"})
+_RESOURCES = frozenset({"lake", "percepiano", "encoder", "maestro", "catalogue"})
 
 
 def _placed(subject: Subject) -> T1Place:
     use = subject.resources
-    return _place(use.lake, use.percepiano, use.encoder)
+    return _place(use.lake, use.percepiano, use.encoder, use.maestro, use.catalogue)
 
 
 def _checks(spec: ModelSpec, asset: dg.AssetsDefinition) -> list[dg.AssetChecksDefinition]:

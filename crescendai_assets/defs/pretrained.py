@@ -9,10 +9,10 @@ import dagster as dg
 from pydantic import Field
 
 from crescendai_assets.defs import corpus_assets, maestro, packs, youtube
-from crescendai_assets.defs.checks import Subject, asset_check
+from crescendai_assets.defs.checks import IDEMPOTENT, Subject, asset_check
 from crescendai_assets.defs.metadata import Metadata, clear_errors, picture, rows_table
 from crescendai_assets.defs.resources import EncoderResource, LakeResource
-from crescendai_assets.defs.tier import IDEMPOTENT
+from crescendai_assets.defs.run_config import RunConfig
 from crescendai_assets.lake.verify import Outcome
 from crescendai_assets.training.checkpoints import waiting_facts
 from crescendai_assets.training.pretrain import pretrain
@@ -24,26 +24,17 @@ from crescendai_assets.training.pretrained import PretrainReport, pretrained_fil
 _DEFAULTS = PretrainSettings("S1")
 
 
-class PretrainConfig(dg.Config):
+class PretrainConfig(RunConfig):
     """Hyper-parameters of one run; written beside the weights and shown on their page."""
 
-    preset: str = Field(_DEFAULTS.preset, description="small or full: the same as of the finetuning that begins here.")
-    epochs: int = Field(_DEFAULTS.epochs, description="Most of them.")
     batch_size: int = Field(_DEFAULTS.batch_size, description="Items a step; halved once when memory runs out.")
-    learning_rate: float = Field(_DEFAULTS.learning_rate, description="Highest of the run.")
     weight_decay: float = Field(_DEFAULTS.weight_decay, description="Of weights, not of biases and norms.")
     dropout: float = Field(_DEFAULTS.dropout, description="Share left out in training.")
-    patience: int = Field(_DEFAULTS.patience, description="Epochs without getting better until it stops.")
-    precision: str = Field(_DEFAULTS.precision, description="auto (bf16 on a GPU), 32-true, bf16-mixed, 16-mixed.")
-    device: str = Field(_DEFAULTS.device, description="auto takes a GPU where there is one; cpu; cuda.")
-    allow_cpu: bool = Field(_DEFAULTS.allow_cpu, description="Whether auto may fall back on the CPU.")
     seed: int = Field(_DEFAULTS.seed, description="Finetuning of any seed begins from seed 0.")
-    logger: str = Field(_DEFAULTS.logger, description="none; tensorboard: beside the weights; wandb.")
     inner_share: float = Field(_DEFAULTS.inner_share, description="Share of the pieces that epochs are chosen by.")
     length: int = Field(_DEFAULTS.length, description="Tokens, notes or frames of an item; 0: by model and preset.")
     hidden_share: float = Field(_DEFAULTS.hidden_share, description="Share that is to be guessed; 0: as published.")
     verified: bool = Field(_DEFAULTS.verified, description="A2: only pairs of T3 that MIDI verified.")
-    sizes: dict[str, Any] = Field({}, description="Arguments of the model that differ from the preset's.")
 
     def settings(self, model: str) -> PretrainSettings:
         """As the domain takes them."""

@@ -188,6 +188,8 @@ def _notes(used: Sequence[Scored]) -> tuple[str, ...]:
         notes.add(f"{left_out} rated segments could not be used")
     if len({str(report.settings) for report in reports}) > 1:
         notes.add("folds were trained with different settings")
+    if len({report.learnt_from for report in reports}) > 1:
+        notes.add("folds learnt from different recordings of T2, T3 and T4 beside ratings")
     if len({report.encoder[1] for report in reports}) > 1:
         notes.add("folds were trained over different encoders")
     return tuple(sorted(notes))

@@ -60,7 +60,7 @@ PERCEPIANO_WORKS = (
     EvaluationWork(
         "Schubert D 960",
         "schubert",
-        titles=rf"\b960\b|\bd960\b|\bson(?:at\w*)?\b.*(?:{_B_FLAT}|\bno ?21\b)|{_B_FLAT}.*\bsonat|"
+        titles=rf"\b960\b|\bd960\b|\b(?:klavier)?son(?:at\w*)?\b.*(?:{_B_FLAT}|\bn[or] ?21\b)|{_B_FLAT}.*\bsonat|"
         rf"^(?:{_COUNT} )*(?:piano |klavier)?sonat(?:a|as|e|en|es)(?: complete)?$",
         others=r"^sonata_d(?!960)\d+(?!.*d960)",  # several sonatas ("sonatas_d958") may go up to it
     ),
@@ -77,6 +77,29 @@ _SPELLED = (
     (re.compile(r"([:;,]) ?(\d)\. "), r"\1 no \2 "),
 )
 """Ways to write a title that `work_id` does not read, and what it reads instead, in this order."""
+
+
+_NUMBERS = re.compile(r"\bd ?9(?:35|60)\b|\bwoo ?80\b")
+"""Of catalogues, that mean a rated work whoever is named, or in whatever script."""
+
+
+def may_hold_evaluation_work(text: str, about: str = "") -> bool:
+    """Whether a text that names a composer, several, or none may stand for a rated work.
+
+    Of a sheet whose composers have a column of their own `is_evaluation_work` tells more. Here a catalogue number alone
+    counts, and a rated composer in a list without a work ("Handel, Hough, Beethoven").
+
+    Args:
+        text: A video's title, or what is said to be played.
+        about: What may name the composer besides, such as the competition's name.
+    """
+    if is_evaluation_work("", text) or is_evaluation_work(about, text) or _NUMBERS.search(_words(text)):
+        return True
+    entries = {
+        " ".join(words[-1:]) for words in map(str.split, map(_words, re.split(r"[,;/&+]|\band\b", text))) if words
+    }
+    composers = {work.composer for work in PERCEPIANO_WORKS}
+    return bool(composers & entries)
 
 
 def is_evaluation_work(composer: str, title: str, works: Sequence[EvaluationWork] = PERCEPIANO_WORKS) -> str | None:

@@ -67,11 +67,15 @@ def rated(logits: Tensor, pairs: PairwiseHead, batch: Batch, threshold: float) -
 
 
 def merged(parts: Sequence[Parts]) -> Parts:
-    """Parts of several batches, each meaned over the batches that have it."""
+    """Parts of several batches, each meaned over the batches that have it; rankings are added.
+
+    Ranking by ratings and by placements train heads of their own: a mean would halve either as soon as the other comes.
+    """
     out: Parts = {}
     for name in sorted({name for one in parts for name in one}):
         there = [one[name] for one in parts if name in one]
-        out[name] = sum(there[1:], there[0]) / len(there)
+        total = sum(there[1:], there[0])
+        out[name] = total if name == "ranking" else total / len(there)
     return out
 
 

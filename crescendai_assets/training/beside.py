@@ -12,12 +12,14 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from crescendai_assets.embeddings.folder import CLEAN
 from crescendai_assets.embeddings.identity import read_identity
-from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.compiled import rows_of_all
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import Row
-from crescendai_assets.training.datasets_tiers import competition_rows
+from crescendai_assets.training.ordinal import competition_rows
+from crescendai_assets.training.packing import AUGMENTED
 from crescendai_assets.training.pretrain_plan import (
     LEARNT_FROM,
     PretrainPlace,
@@ -32,8 +34,10 @@ from crescendai_assets.training.pretrain_tiers import (
     rated_recordings,
     row_of,
     sound_digest,
+    twins_in,
     twins_of,
 )
+from crescendai_assets.training.pretraining import corpus_path
 from crescendai_assets.training.registry import spec_of
 from crescendai_assets.training.settings import T2, T3, T4, FitSettings
 from crescendai_assets.training.t1_plan import T1Place
@@ -41,9 +45,19 @@ from crescendai_assets.training.t1_plan import T1Place
 NOTHING = PretrainPlan((), {}, {}, (), "")
 """Beside ratings nothing is learnt from."""
 
+SOUND = "sound"
+"""In the place of an encoder: audio is heard through the MuQ that is trained."""
+
 NO_ORDER = "no other performer in its round whom its jury placed otherwise"
 
-_NONE_OF = {T2: "no order of two performers", T3: "no verified pair of performers", T4: "no twins"}
+_NONE_OF = {
+    T2: "no order of two performers",
+    T3: "no verified pairs of performers of two pieces or more",
+    T4: "no twins",
+}
+_DECIDES = ("performer_group", "placement", "competition", "edition", "round")
+"""Columns of T2 that decide which pairs there are."""
+
 _FEWEST = 2
 """Performers that can be told apart; pieces that a contrast needs."""
 
@@ -57,15 +71,11 @@ def beside_of(place: T1Place, settings: FitSettings) -> PretrainPlan:
         place: Where the rated clips are; the tiers lie in the same lake.
         settings: Which model, and which tiers.
 
-    Raises:
-        SetupError: A tier was embedded by another encoder than the rated clips.
     """
     if not spec_of(settings.model).beside or not settings.tiers:
         return NOTHING
-    if settings.use_pretrained_muq:
-        return PretrainPlan((), {}, {}, ("through MuQ the rated clips alone are heard: without T2, T3 and T4",), "")
-    tiers = PretrainPlace.beside(place)
-    heard = sound_digest(read_identity(place.embeddings.embedding_folder))
+    tiers, through_muq = PretrainPlace.beside(place), settings.use_pretrained_muq
+    heard = SOUND if through_muq else sound_digest(read_identity(place.embeddings.embedding_folder))
     return _planned(tiers, settings.tiers, settings.inner_share, heard, state_of_tiers(tiers))
 
 
@@ -83,86 +93,140 @@ def plan_beside(place: PretrainPlace, tiers: Sequence[str], share: float, heard:
         place: Where the tiers are.
         tiers: Which of them.
         share: Of T2's performers that are set aside, so that it can be told whether its order was learnt.
-        heard: `sound_digest` of what made the rated clips' embeddings.
-
-    Raises:
-        SetupError: A tier was embedded by another encoder.
+        heard: `sound_digest` of what made the rated clips' embeddings; `SOUND` where audio is heard instead. A tier
+            that another encoder embedded is left out, and the notes say so.
     """
     left_out: Counter[str] = Counter()
-    rated = rated_recordings(place)
+    rated, notes = rated_recordings(place), list[str]()
     found: dict[str, Mapping[str, Row]] = {}
-    if T2 in tiers:
-        found[T2] = ranked_in(place.competition, rated, left_out)
-    if T3 in tiers:
-        pieces = pieces_of(place.maestro, rated, left_out, verified=True)
-        found[T3] = pieces if len({row["piece"] for row in pieces.values()}) >= _FEWEST else {}
-    if T4 in tiers:
-        found[T4] = twins_of(place.youtube, rated, left_out)
-    for tier in (tier for tier in found if found[tier]):
-        _refuse_other_encoder(place.tier(tier), heard)
-    aside = set_aside({row["performer"] for row in found.get(T2, {}).values()}, share, fewest=_FEWEST)
-    used = sorted(
-        (
-            {
-                "recording_id": recording,
-                "of": tier,
-                "role": "validation" if row.get("performer") in aside else "train",
-                "piece": row["piece"],
-                "content": row["content"],
-            }
-            for tier, rows in found.items()
-            for recording, row in rows.items()
-        ),
-        key=lambda row: row["recording_id"],
-    )
-    notes = [f"without {tier}: {_NONE_OF[tier]}" for tier in found if not found[tier]]
+    for name in tiers:
+        tier = place.tier(name)
+        if other := "" if heard == SOUND else _other_encoder(tier, heard):
+            notes.append(f"without {name}: {other}")
+            continue
+        content, twins = (_sounds(tier), _sounding_twins(tier)) if heard == SOUND else (contents_of(tier), None)
+        if name == T2:
+            found[T2] = ranked_in(tier, content, rated, share, left_out)
+        elif name == T3:
+            pieces = pieces_of(tier, content, rated, left_out, verified=True)
+            found[T3] = pieces if len({row["piece"] for row in pieces.values()}) >= _FEWEST else {}
+        else:
+            found[T4] = twins_of(tier, content, twins_in(tier) if twins is None else twins, rated, left_out)
+    used = [
+        {
+            "recording_id": recording,
+            "of": tier,
+            "role": row.get("role", "train"),
+            "piece": row["piece"],
+            "content": row["content"],
+        }
+        for tier, rows in found.items()
+        for recording, row in rows.items()
+    ]
+    used.sort(key=lambda row: str(row["recording_id"]))
+    notes += [f"without {tier}: {_NONE_OF[tier]}" for tier in found if not found[tier]]
     notes += [
         f"{count} recordings of {'/'.join(found)} left out: {why}" for why, count in sorted(left_out.items()) if count
     ]
-    why = {reason: count for reason, count in left_out.items() if count}
-    segments = {tier: {one: row["segments"] for one, row in rows.items()} for tier, rows in found.items()}
-    told = fingerprint(LEARNT_FROM.digest(used)) if used else ""
-    return PretrainPlan(tuple(used), segments, why, tuple(notes), told)
+    notes += _unknown(place, found)
+    return PretrainPlan(
+        used=tuple(used),
+        segments={tier: {one: row["segments"] for one, row in rows.items()} for tier, rows in found.items()},
+        left_out={reason: count for reason, count in left_out.items() if count},
+        notes=tuple(notes),
+        input_digest=LEARNT_FROM.digest(used) if used else "",
+    )
+
+
+def _unknown(place: PretrainPlace, found: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    """What could not be looked at, of tiers that are learnt from."""
+    notes: list[str] = []
+    if any(found.values()) and not corpus_path(place.corpus).exists():
+        notes.append("symbolic/corpus is not there: rated works were told by their titles alone")
+    if found.get(T4) and not place.youtube.metadata.exists():
+        notes.append("youtube/metadata is not there: the same sound may be learnt from twice")
+    if nameless := sum(row["piece"] == recording for recording, row in found.get(T2, {}).items()):
+        notes.append(f"{nameless} recordings of {T2} name no piece: whether it is a rated work is not known")
+    return notes
+
+
+def _other_encoder(tier: Tier, heard: str) -> str:
+    """Why a tier cannot be learnt from beside the rated clips; empty where it can, or holds nothing."""
+    for partition in tier.partitions(CLEAN.asset):
+        identity = read_identity(partition.embedding_folder)
+        if sound_digest(identity) != heard and next(iter(CLEAN.rows(partition)), None):
+            said = identity.describe() if identity else "nobody knows what"
+            return f"{partition.embedding_folder} was embedded by {said}, the rated clips by another encoder"
+    return ""
+
+
+def _sounds(tier: Tier) -> dict[str, str]:
+    """Segment -> mark of its sound."""
+    rows = rows_of_all(tier, "segments")
+    return {row["segment_id"]: fingerprint(row["pcm_hash"], row["segment_start"], row["n_valid"]) for row in rows}
+
+
+def _sounding_twins(tier: Tier) -> dict[str, str]:
+    """Segment -> mark of what its twin sounds like."""
+    return {row["segment_id"]: fingerprint(row["effects"]) for row in rows_of_all(tier, AUGMENTED.asset)}
 
 
 def beside_in_words(plan: PretrainPlan) -> str:
     """For a log; empty where there is nothing."""
-    counted = [f"{len(plan.recordings('train', tier))} recordings of {tier}" for tier in plan.segments if plan.used]
+    counted = [
+        f"{count} recordings of {tier}" for tier in plan.segments if (count := len(plan.recordings("train", tier)))
+    ]
     return f"beside ratings: {', '.join(counted)}" if counted else ""
 
 
-def ranked_in(tier: Tier, rated: Collection[str], left_out: Counter[str]) -> dict[str, Row]:
-    """Recordings of T2 that the jury placed apart from another performer's in their round, by recording."""
-    content = contents_of(tier)
+def ranked_in(
+    tier: Tier, content: Mapping[str, str], rated: Collection[str], share: float, left_out: Counter[str]
+) -> dict[str, Row]:
+    """Recordings of T2 that the jury placed apart from another performer's in their round, on the same side, with it.
+
+    Args:
+        tier: T2.
+        content: Segment -> mark of what is heard.
+        rated: Recordings that may be of a rated work.
+        share: Of performers that are set aside (`validation`), whatever they played; none where these make no pair.
+        left_out: Counts why -> recordings.
+    """
     of_recording: dict[str, list[Row]] = defaultdict(list)
     for row in competition_rows(tier):
         of_recording[row["recording_id"]].append(row)
     kept = {recording: rows for recording, rows in sorted(of_recording.items()) if recording not in rated}
     left_out[RATED] += len(of_recording) - len(kept)
-    places: dict[tuple[Any, ...], set[tuple[str, Any]]] = defaultdict(set)
-    for first, *_ in kept.values():
-        places[_round_of(first)].add((first["performer"], first["placement"]))
-    found = {
-        recording: {**row_of(rows[0]["piece"] or recording, [one["segment_id"] for one in rows], content, rows), **told}
-        for recording, rows in kept.items()
-        if any(
-            who != rows[0]["performer"] and place != rows[0]["placement"] for who, place in places[_round_of(rows[0])]
-        )
-        for told in [{"performer": rows[0]["performer"]}]
-    }
+    first = {recording: rows[0] for recording, rows in kept.items()}
+    compared = _with_opponents(first)
+    aside = set_aside({row["performer_group"] for row in compared.values()}, share, fewest=_FEWEST)
+    found: dict[str, tuple[Row, str]] = {}
+    for role, chosen in (("validation", aside), ("train", {row["performer_group"] for row in first.values()} - aside)):
+        of_side = {one: row for one, row in compared.items() if row["performer_group"] in chosen}
+        if role == "validation" and not _with_opponents(of_side):
+            of_side, aside = {}, set()
+        found |= {one: (row, role) for one, row in _with_opponents(of_side).items()}
     left_out[NO_ORDER] += len(kept) - len(found)
-    return found
+    return {recording: _ranked(row, role, kept[recording], content) for recording, (row, role) in found.items()}
+
+
+def _ranked(first: Row, role: str, rows: Sequence[Row], content: Mapping[str, str]) -> Row:
+    segments, told = [row["segment_id"] for row in rows], [first[name] for name in _DECIDES]
+    return {**row_of(first["piece"] or first["recording_id"], segments, content, told), "role": role}
+
+
+def _with_opponents(rows: Mapping[str, Row]) -> dict[str, Row]:
+    """Those that another one of their round can be compared with."""
+    placed: dict[tuple[Any, ...], set[tuple[str, int]]] = defaultdict(set)
+    for row in rows.values():
+        if row["placement"] is not None:
+            placed[_round_of(row)].add((row["performer_group"], row["placement"]))
+    return {
+        one: row
+        for one, row in rows.items()
+        if row["placement"] is not None
+        and any(who != row["performer_group"] and at != row["placement"] for who, at in placed[_round_of(row)])
+    }
 
 
 def _round_of(row: Row) -> tuple[Any, ...]:
     return (row["competition"], row["edition"], row["round"])
-
-
-def _refuse_other_encoder(tier: Tier, heard: str) -> None:
-    identity = read_identity(tier.embeddings())
-    if sound_digest(identity) != heard:
-        said = identity.describe() if identity else "nobody knows what"
-        raise SetupError(
-            f"{tier.embeddings()}: embedded by {said}, the rated clips by another encoder, so that one model cannot "
-            f"learn from both; embed one of them again, or leave {tier.name} out of `tiers`"
-        )

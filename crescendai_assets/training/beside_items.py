@@ -9,54 +9,100 @@ planned in `beside`.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from crescendai_assets.training.batches import PassageBatches
+from crescendai_assets.embeddings.folder import CLEAN
+from crescendai_assets.embeddings.muq import SEGMENT_SAMPLES
+from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.layout import Tier
+from crescendai_assets.training.batches import PassageBatches, in_order
+from crescendai_assets.training.beside_sound import SegmentSound
 from crescendai_assets.training.datasets_audio import CompetitionDataset
 from crescendai_assets.training.datasets_chance import generator
 from crescendai_assets.training.datasets_pairs import CompetitionPairSampler
-from crescendai_assets.training.datasets_tiers import competition_rows
-from crescendai_assets.training.packing import embeddings_of
+from crescendai_assets.training.ordinal import competition_rows
+from crescendai_assets.training.packing import AUGMENTED, embeddings_of
 from crescendai_assets.training.pretrain_items import Batches, tier_items
 from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan
-from crescendai_assets.training.settings import T2
+from crescendai_assets.training.settings import T2, FitSettings
+from crescendai_assets.training.t1_plan import T1Place, TierAudio
 
 T1 = "percepiano"
 
 CLIPS_A_PAIR = 2
 """A step has one pair of each tier for so many rated clips."""
 
-_LENGTH = 1000
+_FRAMES = 1000
 """Frames of a segment that are used; 30 s have at most 750."""
 
 Place: TypeAlias = tuple[str, Any]
 """Tier, and a place in it: of T2 two places, which are compared."""
 
 
-def read_beside(place: PretrainPlace, plan: PretrainPlan, seed: int) -> Beside | None:
+@dataclass(frozen=True)
+class Tiers:
+    """Where the tiers are, and how they are heard.
+
+    Attributes:
+        place: Of the tiers.
+        audio: Where their audio is, for a model that hears it through MuQ; None: stored embeddings are heard.
+    """
+
+    place: PretrainPlace
+    audio: TierAudio | None = None
+
+    @staticmethod
+    def of(place: T1Place, settings: FitSettings) -> Tiers:
+        """Of the lake that rated clips lie in.
+
+        Raises:
+            SetupError: Audio is to be heard, and nobody says where it is.
+        """
+        if settings.use_pretrained_muq and place.beside is None:
+            raise SetupError(f"{settings.model}: where the audio of {', '.join(settings.tiers)} is was not said")
+        return Tiers(PretrainPlace.beside(place), place.beside if settings.use_pretrained_muq else None)
+
+    @property
+    def length(self) -> int:
+        """Frames, or samples, of a segment that are used."""
+        return SEGMENT_SAMPLES if self.audio else _FRAMES
+
+    def heard(self, tier: Tier, asset: str) -> Mapping[str, Tensor]:
+        """What is heard of a tier's segments, read when it is asked for."""
+        if self.audio is None:
+            return embeddings_of(tier, asset)
+        return SegmentSound(tier, self.audio, twins=asset == AUGMENTED.asset)
+
+
+def read_beside(tiers: Tiers, plan: PretrainPlan, seed: int) -> Beside | None:
     """What is learnt from, None where it is nothing.
 
     Args:
-        place: Where the tiers are.
+        tiers: Where it is.
         plan: Which recordings.
         seed: Of the draw of pairs.
     """
-    orders = _orders(place, plan, "train")
+    orders = _orders(tiers, plan, "train")
     pairs = CompetitionPairSampler(orders, seed=seed)
-    kinds = tier_items(place, plan, "train", _LENGTH, seed)
+    kinds = tier_items(tiers.place, plan, "train", tiers.length, seed, tiers.heard)
     if not len(pairs) and not kinds:
         return None
     return Beside(orders, pairs if len(pairs) else None, Batches(kinds), seed)
 
 
-def _orders(place: PretrainPlace, plan: PretrainPlan, side: str) -> CompetitionDataset:
-    wanted = set(plan.segments_of(side, T2))
-    rows = [row for row in competition_rows(place.competition) if row["segment_id"] in wanted] if wanted else []
-    return CompetitionDataset(rows, _LENGTH, embeddings=embeddings_of(place.competition) if rows else None)
+def _orders(tiers: Tiers, plan: PretrainPlan, side: str) -> CompetitionDataset:
+    tier, wanted = tiers.place.competition, set(plan.segments_of(side, T2))
+    rows = [row for row in competition_rows(tier) if row["segment_id"] in wanted] if wanted else []
+    return CompetitionDataset(rows, tiers.length, embeddings=tiers.heard(tier, CLEAN.asset) if rows else None)
 
 
 class Beside:
@@ -81,17 +127,33 @@ class Beside:
     def steps(self, epoch: int, sizes: Sequence[int]) -> list[list[Place]]:
         """Places of each step of an epoch: so many of each tier. The same for the same seed and epoch.
 
-        What has come once comes again only when all has come.
+        Epochs go on where the last one ended: what has come once comes again only when all has come.
         """
         steps: list[list[Place]] = [[] for _ in sizes]
+        begin = epoch * sum(sizes)
         self.others.set_epoch(epoch)
         for tier, items in self.others.kinds.items():
-            chance, size = generator(self.seed, epoch, "beside", tier), len(items.names)
-            drawn = (place for _ in itertools.count() for place in chance.permutation(size).tolist())
+            drawn = self._rounds(len(items.names), begin, partial(self._permuted, tier, len(items.names)))
             _deal(steps, sizes, ((tier, place) for place in drawn))
         if self.pairs is not None:
-            _deal(steps, sizes, ((T2, pair) for pair in self._pairs(epoch, sum(sizes))))
+            drawn = self._rounds(len(self.pairs), begin, self._paired)
+            _deal(steps, sizes, ((T2, pair) for pair in drawn))
         return steps
+
+    @staticmethod
+    def _rounds(size: int, begin: int, one: Callable[[int], Iterable[Any]]) -> Iterator[Any]:
+        """Round after round through `size` items, from the `begin`-th on."""
+        for number in itertools.count(begin // size):
+            yield from itertools.islice(one(number), begin % size if number == begin // size else 0, None)
+
+    def _permuted(self, tier: str, size: int, number: int) -> list[int]:
+        order: list[int] = generator(self.seed, number, "beside", tier).permutation(size).tolist()
+        return order
+
+    def _paired(self, number: int) -> Iterator[tuple[int, int]]:
+        assert self.pairs is not None
+        self.pairs.set_epoch(number)  # with other partners than in the last round
+        return iter(self.pairs)
 
     def name(self, place: Place) -> str:
         """What a place is called."""
@@ -99,13 +161,6 @@ class Beside:
         if tier != T2:
             return self.others.name(place)
         return " against ".join(str(self.orders.rows[one]["segment_id"]) for one in at)
-
-    def _pairs(self, epoch: int, wanted: int) -> Iterator[tuple[int, int]]:
-        assert self.pairs is not None
-        rounds = -(-wanted // len(self.pairs))
-        for number in range(rounds):  # each with other partners
-            self.pairs.set_epoch(epoch * rounds + number)
-            yield from self.pairs
 
 
 def _deal(steps: Sequence[list[Place]], sizes: Sequence[int], drawn: Iterator[Place]) -> None:
@@ -150,32 +205,45 @@ class TogetherOrder:
         return iter([[*((T1, place) for place in batch), *step] for batch, step in zip(batches, steps, strict=True)])
 
 
-def order_learnt(model: Any, place: PretrainPlace, plan: PretrainPlan, device: str) -> tuple[int, int]:
+def order_learnt(model: Any, tiers: Tiers, plan: PretrainPlan, device: str, batch_size: int) -> tuple[float, int]:
     """How a trained model orders T2's performers that were set aside.
 
     Args:
         model: Of sound.
-        place: Where T2 is.
+        tiers: Where T2 is.
         plan: Which of its recordings are set aside.
         device: On which, as torch calls it.
+        batch_size: Segments that are heard at once.
 
     Returns:
-        Pairs of recordings of one round, each told by the mean over its segments, that are ordered as their jury did;
-        and all that it told apart.
+        Pairs of performers of one round, each told by the mean over what they played in it, that are ordered as their
+        jury did, a tie counting half; and all that it told apart.
+
+    Raises:
+        SetupError: The model gives no number.
     """
-    heard = _orders(place, plan, "validation")
-    of_recording: dict[str, list[int]] = defaultdict(list)
+    heard = _orders(tiers, plan, "validation")
+    entries: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for number, row in enumerate(heard.rows):
-        of_recording[row["recording_id"]].append(number)
-    rows = [heard.rows[numbers[0]] for numbers in of_recording.values()]
+        entries[row["competition"], row["edition"], row["round"], row["performer_group"]].append(number)
+    rows = [heard.rows[numbers[0]] for numbers in entries.values()]
     pairs = list(CompetitionPairSampler(rows, every=True))
-    quality = [_quality(model, heard, numbers, device) for numbers in of_recording.values()] if pairs else []
-    right = [(quality[a] > quality[b]) == (rows[a]["placement"] < rows[b]["placement"]) for a, b in pairs]
-    return sum(right), len(right)
+    if not pairs:
+        return 0.0, 0
+    model = model.to(device).eval()
+    quality = [_quality(model, heard, numbers, device, batch_size) for numbers in entries.values()]
+    signs = [np.sign(quality[a] - quality[b]) * np.sign(rows[b]["placement"] - rows[a]["placement"]) for a, b in pairs]
+    return float(np.mean(signs) / 2 + 0.5) * len(pairs), len(pairs)
 
 
-def _quality(model: Any, heard: CompetitionDataset, places: Sequence[int], device: str) -> float:
-    batch = heard.collate([heard[place] for place in places])
+def _quality(model: Any, heard: CompetitionDataset, places: Sequence[int], device: str, batch_size: int) -> float:
+    found: list[Tensor] = []
     with torch.inference_mode():
-        z = model.to(device).eval().encode(batch["embeddings"].to(device), batch["mask"].to(device))
-        return float(model.quality(z).mean())
+        for chosen in in_order(places, batch_size):
+            batch = heard.collate([heard[place] for place in chosen])
+            z = model.encode(batch["embeddings"].to(device), batch["mask"].to(device))
+            found.append(model.quality(z).float().cpu())
+    mean = float(torch.cat(found).mean())
+    if not math.isfinite(mean):
+        raise SetupError(f"{heard.rows[places[0]]['recording_id']}: the trained model makes {mean} of it; train again")
+    return mean

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from crescendai_assets.labels.evaluation_works import may_hold_evaluation_work
 from crescendai_assets.labels.fold_checks import leaks_of
 from crescendai_assets.labels.folds import fold_of_key
 from crescendai_assets.labels.passages import read_passages
@@ -16,7 +17,7 @@ from crescendai_assets.training.pretrain_plan import PretrainPlace
 from crescendai_assets.training.pretrain_tiers import rated_recordings
 from crescendai_assets.training.settings import FitSettings
 from crescendai_assets.training.t1_plan import T1Place
-from crescendai_assets.training.task import is_current, plan_fit
+from crescendai_assets.training.task import is_current, learnt_from_on_disk, plan_fit
 
 
 def seeds_of(root: Path, model: str, partition: str) -> list[tuple[CheckpointFiles, FitReport]]:
@@ -51,17 +52,23 @@ def check_trained(place: T1Place, model: str, partition: str, expected: str | No
 
 
 def check_learnt_beside(place: T1Place, model: str, partition: str) -> Outcome:
-    """No recording of T2, T3 and T4 that was learnt from beside ratings is of a rated work, as far as is known now."""
+    """No recording of T2, T3 and T4 that was used beside ratings is of a rated work, as far as is known now."""
     rated = rated_recordings(PretrainPlace.beside(place))
     faults: list[Row] = []
     counted = 0
     for files, report in seeds_of(place.root, model, partition):
-        rows = list(read_rows(files.learnt_from)) if report.beside else []
+        if not report.learnt_from:
+            continue
+        if learnt_from_on_disk(files) != report.learnt_from:
+            fault = "is not what was learnt from: remove the folder, run the asset again"
+            faults.append({"id": f"seed{report.seed}/{files.learnt_from.name}", "fault": fault})
+            continue
+        rows = list(read_rows(files.learnt_from))
         counted += len(rows)
         faults += [
             {"id": row["recording_id"], "fault": f"seed{report.seed} learnt from it, and it may be a rated work"}
             for row in rows
-            if row["recording_id"] in rated
+            if row["recording_id"] in rated or may_hold_evaluation_work(row["piece"])
         ]
     facts = {"looked_at": counted, "rated_recordings": len(rated)}
     return outcome(faults, f"none of {counted} recordings is of a work that is judged", "leaks: train it again", facts)

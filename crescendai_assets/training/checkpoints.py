@@ -145,13 +145,14 @@ class FitReport:
         parameters: Numbers that were trained.
         rows: How many were learnt from, chosen by, held out, left out.
         figures: On the rows held out: `r2`, `pair_accuracy`. Of a model that learnt T2's orders `t2_pair_accuracy`: of
-            recordings of performers that were set aside, as many pairs as `beside` says.
+            performers that were set aside, as many pairs as `beside` says.
         history: A row an epoch: losses, figures, seconds, and the share of its training that was waiting for batches.
         scores_digest: Of `scores.jsonl`.
         versions: As `versions.made_by`; empty where a checkpoint is older than this field.
         beside: Recordings of T2, T3 and T4 that were learnt from beside ratings, and `t2_pairs`; likewise.
         stands_on: Of a fusion: model -> fingerprint of its checkpoint; likewise.
         weights: SHA-256 of `weights.pt` or `model.npz`; likewise.
+        learnt_from: Digest of `learnt_from.jsonl`; empty where nothing beside ratings was learnt from.
         fresh: Whether this call trained it; not written.
     """
 
@@ -181,6 +182,7 @@ class FitReport:
     beside: Mapping[str, int] = field(default_factory=dict)
     stands_on: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
+    learnt_from: str = ""
     fresh: bool = field(default=True, compare=False)
 
     @property
@@ -211,15 +213,29 @@ def files_of(root: Path, model: str, fold: Fold, seed: int) -> CheckpointFiles:
     return checkpoint_files(root, model, partition_key(fold.protocol, fold.name), seed)
 
 
-def write_report(files: CheckpointFiles, report: FitReport) -> None:
-    """Write it: from here on the checkpoint is finished."""
+def write_report(files: CheckpointFiles, report: Any) -> None:
+    """Write the report of a training, or of a pretraining: from here on it is finished."""
     values = {"format": FORMAT, **asdict(report)}
     values.pop("fresh")
     write_atomic(files.report, json.dumps(values, ensure_ascii=False, indent=1).encode())
 
 
 def read_report(files: CheckpointFiles) -> FitReport | None:
-    """The report of a finished checkpoint, None where there is none or one of another format."""
+    """The report of a finished checkpoint, None where there is none or one of another format.
+
+    Raises:
+        SetupError: It cannot be read.
+    """
+    values = report_values(files)
+    return FitReport(**values) if values else None
+
+
+def report_values(files: CheckpointFiles) -> dict[str, Any] | None:
+    """What a report was made of, as its class takes it; None where there is none or one of another format.
+
+    Raises:
+        SetupError: It cannot be read.
+    """
     try:
         values = json.loads(files.report.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -229,7 +245,7 @@ def read_report(files: CheckpointFiles) -> FitReport | None:
     if values.pop("format", None) != FORMAT:
         return None
     listed = {name: tuple(values[name]) for name in ("encoder", "notes", "history")}
-    return FitReport(**{**values, **listed, "fresh": False})
+    return {**values, **listed, "fresh": False}
 
 
 def trained_file(files: CheckpointFiles, model: str) -> Path:

@@ -248,14 +248,16 @@ def _id(row: Mapping[str, Any]) -> str:
 
 
 def _checked(embedding: Any, name: str) -> Tensor:
-    """The embedding, if it can be one.
+    """The embedding, if it can be one; or samples, for a model that hears these through MuQ.
 
     Raises:
         SetupError: It is none.
     """
-    if not isinstance(embedding, Tensor) or embedding.ndim != 2 or not len(embedding):
+    if not isinstance(embedding, Tensor) or embedding.ndim not in (1, 2) or not len(embedding):
         found = f"shape {tuple(embedding.shape)}" if isinstance(embedding, Tensor) else type(embedding).__name__
-        raise SetupError(f"{name}: embedding is {found}; expected a tensor (frames, 1024), a path, or a pack with it")
+        raise SetupError(
+            f"{name}: embedding is {found}; expected a tensor (frames, 1024) or of samples, a path, or a pack"
+        )
     return embedding.float()
 
 

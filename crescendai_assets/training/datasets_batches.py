@@ -19,8 +19,9 @@ _FRAMES = "embeddings"
 def multi_task_collate_fn(items: Sequence[Item]) -> dict[str, Any]:
     """A batch of items of one kind; batches of several tiers go to a model by name, one loader a tier.
 
-    `embeddings*` of shape (T, 1024) are padded with zeros to the longest of the batch, (B, T_max, 1024), all of them to
-    the same so that both sides of a pair go through a model at once; `mask*` (B, T_max) is True where frames are.
+    `embeddings*` of shape (T, 1024), or samples (T,), are padded with zeros to the longest of the batch, (B, T_max,
+    1024), all of them to the same so that both sides of a pair go through a model at once; `mask*` (B, T_max) is True
+    where frames are.
     Tensors of one shape are stacked, numbers become a tensor, other things a list.
 
     Raises:
@@ -76,15 +77,15 @@ def padded(frames: Sequence[Tensor], length: int) -> tuple[Tensor, Tensor]:
     """Frames of several performances as one tensor.
 
     Args:
-        frames: Float32, shape (T_i, C) each.
+        frames: Float32, shape (T_i, C) each; or samples (T_i,).
         length: T, at least the longest.
 
     Returns:
-        Shape (B, T, C), 0 where there are none, and the mask (B, T).
+        Shape (B, T, C) or (B, T), 0 where there are none, and the mask (B, T).
     """
     lengths = torch.tensor([len(one) for one in frames])
     # numpy copies pages of a mapped file several times faster than torch does, which calls its threads each time
-    out = np.empty((len(frames), length, frames[0].shape[1]), np.float32)
+    out = np.empty((len(frames), length, *frames[0].shape[1:]), np.float32)
     for place, one in enumerate(frames):
         out[place, : len(one)] = one.numpy()
         out[place, len(one) :] = 0

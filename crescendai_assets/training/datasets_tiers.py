@@ -6,10 +6,9 @@ Which rows are on which side of a split is told by the caller (`labels.protocols
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from crescendai_assets.embeddings.folder import embedded_segments
 from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.labels.passages import read_passages
 from crescendai_assets.labels.percepiano import read_labels
@@ -21,29 +20,6 @@ from crescendai_assets.training.packing import embeddings_of
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_TOLD = ("segment_id", "recording_id", "performer", "piece", "round", "competition", "edition")
-
-
-def competition_rows(tier: Tier, editions: Collection[str] | None = None) -> list[Row]:
-    """T2: a row an embedded segment whose performer's outcome is known, for `CompetitionDataset`.
-
-    `placement` is the place in the order of the whole edition, equals sharing one: placements first, then who got
-    further. Within a round it orders as the ordinal table does.
-
-    Args:
-        tier: The competitions.
-        editions: Keys of those that are used; None for all.
-    """
-    rows: list[Row] = []
-    for partition in tier.partitions("ordinal"):
-        if editions is not None and partition.key not in editions:
-            continue
-        ranked = {row["recording_id"] for row in read_rows(partition.stage("ordinal").table)}
-        for row, made in embedded_segments(partition):
-            if made and row["recording_id"] in ranked:
-                rows.append({**{name: row[name] for name in _TOLD}, "placement": row["outcome_rank"]})
-    return rows
 
 
 def rated_rows(files: LabelFiles, keys: Iterable[str]) -> list[Row]:

@@ -30,7 +30,7 @@ from crescendai_assets.training.checkpoints import (
 )
 from crescendai_assets.training.curves_picture import curves_picture
 from crescendai_assets.training.logs import refuse_missing_logger
-from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlace, PretrainPlan
+from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlan
 from crescendai_assets.training.pretrained import begin_from
 from crescendai_assets.training.registry import (
     Dims,
@@ -45,7 +45,11 @@ from crescendai_assets.training.trained import as_batches, fused_inputs, predict
 from crescendai_assets.training.versions import made_by
 
 if TYPE_CHECKING:
+    from crescendai_assets.training.beside_items import Tiers
     from crescendai_assets.training.loop import Trained
+
+FEWEST_PAIRS = 10
+"""Performers of T2 that their jury told apart, below which an accuracy says nothing."""
 
 
 def fit_fold(
@@ -108,7 +112,7 @@ class _Fitted:
     best_epoch: int = -1
     history: tuple[Mapping[str, float], ...] = ()
     notes: tuple[str, ...] = ()
-    ordered: tuple[int, int] = (0, 0)
+    ordered: tuple[float, int] = (0.0, 0)
 
 
 def _fit_arrays(task: Task, data: T1Data, sides: Mapping[str, list[str]]) -> _Fitted:
@@ -130,13 +134,13 @@ def _fit_module(
     callbacks: Sequence[Any],
 ) -> _Fitted:
     from crescendai_assets.models.lora import count_trainable_params
-    from crescendai_assets.training.beside_items import Together, TogetherOrder, order_learnt, read_beside
+    from crescendai_assets.training.beside_items import Tiers, Together, TogetherOrder, read_beside
     from crescendai_assets.training.keeper import write_weights
     from crescendai_assets.training.loop import Course, train
 
     batches, dims = _batches(task, data, progress)
-    tiers = PretrainPlace.beside(task.place)
-    beside = read_beside(tiers, task.beside, task.settings.seed) if task.beside.used else None
+    tiers = Tiers.of(task.place, task.settings) if task.beside.used else None
+    beside = read_beside(tiers, task.beside, task.settings.seed) if tiers else None
     place = {key: row for row, key in enumerate(task.plan.keys)}
     places = {side: [place[key] for key in keys] for side, keys in sides.items()}
     passages = [data.rows[row]["passage"] for row in places["train"]]
@@ -171,8 +175,16 @@ def _fit_module(
         best_epoch=trained.best_epoch,
         history=trained.history,
         notes=trained.notes,
-        ordered=order_learnt(trained.model, tiers, task.beside, machine.torch_device),
+        ordered=_ordered(task, tiers, trained, machine),
     )
+
+
+def _ordered(task: Task, tiers: Tiers | None, trained: Trained, machine: Hardware) -> tuple[float, int]:
+    from crescendai_assets.training.beside_items import order_learnt
+
+    if tiers is None:
+        return 0.0, 0
+    return order_learnt(trained.model, tiers, task.beside, machine.torch_device, trained.batch_size)
 
 
 def _batches(task: Task, data: T1Data, progress: Progress) -> tuple[Any, Dims]:
@@ -208,7 +220,7 @@ def _report(
     SCORES.write(task.files.scores, rows)
     LEARNT_FROM.write(task.files.learnt_from, list(task.beside.used))
     right, compared = fitted.ordered
-    ordered = {"t2_pair_accuracy": right / compared} if compared else {}
+    ordered = {"t2_pair_accuracy": right / compared} if compared >= FEWEST_PAIRS else {}
     report = FitReport(
         model=task.settings.model,
         protocol=task.fold.protocol,
@@ -236,6 +248,7 @@ def _report(
         beside={**_counts(task.beside), **({"t2_pairs": compared} if compared else {})},
         stands_on={part.settings.model: part.fingerprint for part in task.parts},
         weights=sha256_file(trained_file(task.files, task.settings.model)),
+        learnt_from=task.beside.input_digest,
     )
     write_report(task.files, report)
     return replace(report, fresh=True)
@@ -245,6 +258,7 @@ def _notes(task: Task) -> list[str]:
     """What must be said of what the model was given."""
     notes = [task.spec.note] if task.spec.note and not task.start.digest else []
     notes += [line for line in (task.start.said, beside_in_words(task.beside), *task.beside.notes) if line]
+    notes += [f"{part.settings.model} {said}" for part in task.parts if (said := beside_in_words(part.beside))]
     if (task.plan.hand or task.plan.score) and (without := len(task.plan.rows) - len(task.plan.scores)):
         notes.append(f"{without} of {len(task.plan.rows)} clips have no score: differences from it are unknown")
     return notes
@@ -252,7 +266,8 @@ def _notes(task: Task) -> list[str]:
 
 def _counts(beside: PretrainPlan) -> dict[str, int]:
     """Recordings of each tier that were learnt from beside ratings."""
-    return {f"{tier}_recordings": len(beside.recordings("train", tier)) for tier in beside.segments if beside.used}
+    counted = {f"{tier}_recordings": len(beside.recordings("train", tier)) for tier in beside.segments}
+    return {name: count for name, count in counted.items() if count}
 
 
 def _figures(task: Task, data: T1Data, val: Sequence[str], scores: Any) -> dict[str, float]:

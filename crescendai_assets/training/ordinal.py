@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from crescendai_assets.embeddings.folder import embedded_segments
 from crescendai_assets.lake.fingerprints import fingerprint
-from crescendai_assets.lake.layout import Partition
+from crescendai_assets.lake.layout import Partition, Tier
 from crescendai_assets.lake.schemas import ORDINAL, ORDINAL_ACROSS_ROUNDS
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.lake.verify import Outcome, outcome
+from crescendai_assets.sources.performers import performer_id
+
+_TOLD = ("segment_id", "recording_id", "performer", "piece", "round", "competition", "edition")
 
 
 @dataclass(frozen=True)
@@ -209,3 +212,25 @@ def _sign(number: int) -> int:
 
 def _round_key(row: Mapping[str, Any]) -> tuple[str, str]:
     return str(row["edition"]), str(row["round"])
+
+
+def competition_rows(tier: Tier, editions: Collection[str] | None = None) -> list[Row]:
+    """T2: a row an embedded segment whose performer's outcome is known, for `CompetitionDataset`.
+
+    `placement` is the place in the order of the whole edition, equals sharing one: placements first, then who got
+    further. Within a round it orders as the ordinal table does. `performer_group` is one however a name is spelled.
+
+    Args:
+        tier: The competitions.
+        editions: Keys of those that are used; None for all.
+    """
+    rows: list[Row] = []
+    for partition in tier.partitions("ordinal"):
+        if editions is not None and partition.key not in editions:
+            continue
+        ranked = {row["recording_id"] for row in read_rows(partition.stage("ordinal").table)}
+        for row, made in embedded_segments(partition):
+            if made and row["recording_id"] in ranked:
+                told = {"placement": row["outcome_rank"], "performer_group": performer_id(row["performer"])}
+                rows.append({**{name: row[name] for name in _TOLD}, **told})
+    return rows

@@ -14,7 +14,7 @@ from crescendai_assets.labels.dimensions import DIMENSIONS
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import sha256_file, write_atomic
 from crescendai_assets.lake.stage import Progress, silent
-from crescendai_assets.training.checkpoints import CheckpointFiles
+from crescendai_assets.training.checkpoints import CheckpointFiles, write_report
 from crescendai_assets.training.logs import refuse_missing_logger
 from crescendai_assets.training.pretrain_picture import pretrain_picture
 from crescendai_assets.training.pretrain_plan import (
@@ -32,7 +32,6 @@ from crescendai_assets.training.pretrained import (
     mark_of,
     pretrained_files,
     read_pretrained,
-    write_pretrained,
 )
 from crescendai_assets.training.registry import Dims, spec_of
 from crescendai_assets.training.settings import Hardware, hardware
@@ -128,7 +127,7 @@ def _run(
         history=found.history,
         weights=sha256_file(files.weights),
     )
-    write_pretrained(files, report)
+    write_report(files, report)
     return report
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.symbolic.corpus.products import products, score_graph
 from crescendai_assets.symbolic.tokenizer import PianoTokenizer
@@ -27,7 +28,6 @@ from crescendai_assets.training.datasets_symbolic import ContinuousPretrainDatas
 from crescendai_assets.training.datasets_tiers import contrastive_pairs
 from crescendai_assets.training.loop import Course
 from crescendai_assets.training.packing import embeddings_of
-from crescendai_assets.training.packs import Embeddings
 from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan
 from crescendai_assets.training.pretrain_settings import PRODUCTS, PretrainSettings
 from crescendai_assets.training.settings import T3, T4
@@ -175,7 +175,14 @@ def _of_corpus(place: PretrainPlace, recordings: Sequence[str], settings: Pretra
     return Items(masked, [ids[performance] for performance, *_ in masked.parts])
 
 
-def tier_items(place: PretrainPlace, plan: PretrainPlan, side: str, length: int, seed: int) -> dict[str, Items]:
+def tier_items(
+    place: PretrainPlace,
+    plan: PretrainPlan,
+    side: str,
+    length: int,
+    seed: int,
+    heard: Callable[[Tier, str], Mapping[str, Tensor]] = embeddings_of,
+) -> dict[str, Items]:
     """T3's pairs and T4's twins of one side of a plan, by tier; without a tier that has none.
 
     Args:
@@ -184,17 +191,17 @@ def tier_items(place: PretrainPlace, plan: PretrainPlan, side: str, length: int,
         side: `train` or `validation`.
         length: Frames that are used of a segment.
         seed: Of the draw of partners.
+        heard: A tier, and `embeddings` or `augmented_pairs` -> what is heard of its segments.
     """
     kinds: dict[str, Items] = {}
     wanted = {tier: plan.segments_of(side, tier) for tier in (T3, T4)}
     if wanted[T3]:
-        pairs = contrastive_pairs(place.maestro, embeddings=Only(embeddings_of(place.maestro), wanted[T3]), seed=seed)
+        all_of_it = heard(place.maestro, "embeddings")
+        pairs = contrastive_pairs(place.maestro, embeddings=Only(all_of_it, wanted[T3]), seed=seed)
         pairs.max_frames = length
         kinds[T3] = Items(pairs, [pairs.pair(number)[0] for number in range(len(pairs))])
     if wanted[T4]:
-        clean, twins = (
-            Only(embeddings_of(place.youtube, name), wanted[T4]) for name in ("embeddings", "augmented_pairs")
-        )
+        clean, twins = (Only(heard(place.youtube, name), wanted[T4]) for name in ("embeddings", "augmented_pairs"))
         pieces = {key: key.rpartition("_seg")[0] for key in wanted[T4]}  # of one recording: no negatives of each other
         both = AugmentedEmbeddingDataset(clean, twins, pieces=pieces, max_frames=length)
         kinds[T4] = Items(both, both.ids)
@@ -219,7 +226,7 @@ class Excerpts(Sequence[Any]):
 class Only(Mapping[str, Tensor]):
     """Some of the embeddings of a tier."""
 
-    def __init__(self, embeddings: Embeddings, keys: Sequence[str]) -> None:
+    def __init__(self, embeddings: Mapping[str, Tensor], keys: Sequence[str]) -> None:
         """Take all of them, and which."""
         self._embeddings, self._keys = embeddings, dict.fromkeys(sorted(keys))
 

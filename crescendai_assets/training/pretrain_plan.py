@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crescendai_assets.embeddings.folder import CLEAN
+from crescendai_assets.embeddings.identity import IDENTITY_FILE
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import file_state
 from crescendai_assets.lake.fingerprints import fingerprint
@@ -148,7 +150,8 @@ def _documents(tier: Tier) -> list[str]:
     if not tier.folder.is_dir():
         return []
     folders = [str(tier.folder), *(entry.path for entry in os.scandir(tier.folder) if entry.is_dir())]
-    return [entry.path for one in folders for entry in os.scandir(one) if entry.name.endswith((".json", ".jsonl"))]
+    found = [entry.path for one in folders for entry in os.scandir(one) if entry.name.endswith((".json", ".jsonl"))]
+    return found + [str(one.embedding_folder / IDENTITY_FILE) for one in tier.partitions(CLEAN.asset)]
 
 
 def refuse_evaluation_works(place: PretrainPlace, settings: PretrainSettings) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from crescendai_assets.embeddings.identity import EncoderIdentity, read_identity
-from crescendai_assets.labels.evaluation_works import is_evaluation_work
+from crescendai_assets.labels.evaluation_works import is_evaluation_work, may_hold_evaluation_work
 from crescendai_assets.lake.compiled import rows_of_all
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.fingerprints import fingerprint
@@ -45,8 +45,8 @@ def plan_tiers(place: PretrainPlace, settings: PretrainSettings) -> PretrainPlan
     left_out: Counter[str] = Counter()
     rated = rated_recordings(place)
     found = {
-        T3: pieces_of(place.maestro, rated, left_out, verified=settings.verified),
-        T4: twins_of(place.youtube, rated, left_out),
+        T3: pieces_of(place.maestro, contents_of(place.maestro), rated, left_out, verified=settings.verified),
+        T4: twins_of(place.youtube, contents_of(place.youtube), twins_in(place.youtube), rated, left_out),
     }
     if not any(found.values()):
         raise SetupError(
@@ -70,24 +70,35 @@ def plan_tiers(place: PretrainPlace, settings: PretrainSettings) -> PretrainPlan
 
 def rated_recordings(place: PretrainPlace) -> set[str]:
     """Recordings of T2, T3 and T4 that may be of a rated work, by their titles or by the corpus."""
-    rows = [("canonical_composer", "canonical_title", row) for row in rows_of_all(place.maestro, "segments")]
-    rows += [("", "title", row) for row in rows_of_all(place.youtube, "segments")]
-    rows += [("", "piece", row) for row in rows_of_all(place.competition, "segments")]
-    titles = {
-        (str(row.get(composer, "")), str(row.get(title) or ""), str(row["recording_id"]))
-        for composer, title, row in rows
+    composed = {
+        (str(row.get("canonical_composer", "")), str(row.get("canonical_title", "")), str(row["recording_id"]))
+        for row in rows_of_all(place.maestro, "segments")
     }
-    named = {one for composer, title, one in titles if is_evaluation_work(composer, title)}
+    named = {one for composer, title, one in composed if is_evaluation_work(composer, title)}
+    told = {(str(row.get("title") or ""), "", row["recording_id"]) for row in rows_of_all(place.youtube, "segments")}
+    for row in rows_of_all(place.competition, "recordings"):
+        title, about = str(row.get("title") or ""), f"{row.get('competition')} {row.get('edition')} {row.get('title')}"
+        told |= {(title, "", row["recording_id"]), (str(row.get("piece") or ""), about, row["recording_id"])}
+    named |= {one for text, about, one in told if may_hold_evaluation_work(text, about)}
     path = corpus_path(place.corpus)
     held = {row["recording_id"] for row in read_rows(path) if row["role"] == "held_out"} if path.exists() else set()
     return named | held
 
 
-def pieces_of(tier: Tier, rated: Collection[str], left_out: Counter[str], *, verified: bool) -> dict[str, Row]:
-    """Recordings of T3 with a partner: `piece`, `segments`, `content`, which covers what else a pair depends on."""
+def pieces_of(
+    tier: Tier, content: Mapping[str, str], rated: Collection[str], left_out: Counter[str], *, verified: bool
+) -> dict[str, Row]:
+    """Recordings of T3 with a partner: `piece`, `segments`, `content`, which covers what else a pair depends on.
+
+    Args:
+        tier: T3.
+        content: Segment -> mark of what is heard; of those that can be.
+        rated: Recordings that may be of a rated work.
+        left_out: Counts why -> recordings.
+        verified: Only recordings whose MIDI says that they hold the same music.
+    """
     if not (tier.contrastive_mapping.exists() and tier.contrastive_recordings.exists()):
         return {}
-    content = contents_of(tier)
     mapping: Mapping[str, list[str]] = json.loads(tier.contrastive_mapping.read_text(encoding="utf-8"))
     of_recording: dict[str, list[str]] = defaultdict(list)
     for key in sorted(key for keys in mapping.values() for key in keys if key in content):
@@ -112,9 +123,10 @@ def pieces_of(tier: Tier, rated: Collection[str], left_out: Counter[str], *, ver
     }
 
 
-def twins_of(tier: Tier, rated: Collection[str], left_out: Counter[str]) -> dict[str, Row]:
-    """Recordings of T4 with a twin, no sound twice; each is a piece of its own."""
-    clean, twin = contents_of(tier), contents_of(tier, augmented=True)
+def twins_of(
+    tier: Tier, clean: Mapping[str, str], twin: Mapping[str, str], rated: Collection[str], left_out: Counter[str]
+) -> dict[str, Row]:
+    """Recordings of T4 with a twin, no sound twice; each is a piece of its own. Arguments as of `pieces_of`."""
     double = {row["recording_id"] for row in read_rows(tier.metadata) if row.get("duplicate_of")}
     found: dict[str, Row] = {}
     by_recording: dict[str, list[str]] = defaultdict(list)
@@ -138,10 +150,14 @@ def row_of(piece: str, keys: list[str], content: Mapping[str, str], told: Any) -
     return {"piece": piece, "segments": keys, "content": fingerprint([[key, content[key]] for key in keys], told)}
 
 
-def contents_of(tier: Tier, *, augmented: bool = False) -> dict[str, str]:
+def contents_of(tier: Tier) -> dict[str, str]:
     """Segment -> hash of its embedding."""
-    planned = plan_pack(tier, AUGMENTED) if augmented else plan_pack(tier)
-    return {row["segment_id"]: row["content"] for row in planned.rows}
+    return {row["segment_id"]: row["content"] for row in plan_pack(tier).rows}
+
+
+def twins_in(tier: Tier) -> dict[str, str]:
+    """Segment -> hash of its twin's embedding."""
+    return {row["segment_id"]: row["content"] for row in plan_pack(tier, AUGMENTED).rows}
 
 
 def _on_sides(found: Mapping[str, Mapping[str, Row]], share: float) -> tuple[list[Row], list[str]]:

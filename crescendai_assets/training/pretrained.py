@@ -10,16 +10,16 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.embeddings.identity import read_identity
 from crescendai_assets.lake.errors import SetupError
-from crescendai_assets.lake.files import sha256_once, write_atomic
+from crescendai_assets.lake.files import sha256_once
 from crescendai_assets.lake.fingerprints import fingerprint
-from crescendai_assets.training.checkpoints import CheckpointFiles, checkpoint_files
+from crescendai_assets.training.checkpoints import CheckpointFiles, checkpoint_files, report_values
 from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan, plan_pretraining, state_of_inputs
 from crescendai_assets.training.pretrain_settings import KEYS, PretrainSettings
 from crescendai_assets.training.pretrain_tiers import sound_digest
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Raise it when the same settings pretrain something else."""
-
-FORMAT = 1
-"""Of `report.json`; raise it when its fields change."""
 
 FOLDER = "pretrained"
 """Beside the models' checkpoints."""
@@ -108,29 +105,14 @@ def pretrained_files(root: Path, model: str, seed: int = SEED) -> CheckpointFile
     return checkpoint_files(root, FOLDER, model, seed)
 
 
-def write_pretrained(files: CheckpointFiles, report: PretrainReport) -> None:
-    """Write the report: from here on the pretraining is finished."""
-    values = {"format": FORMAT, **asdict(report)}
-    values.pop("fresh")
-    write_atomic(files.report, json.dumps(values, ensure_ascii=False, indent=1).encode())
-
-
 def read_pretrained(files: CheckpointFiles) -> PretrainReport | None:
     """The report of a finished pretraining, None where there is none or one of another format.
 
     Raises:
         SetupError: It cannot be read.
     """
-    try:
-        values = json.loads(files.report.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise SetupError(f"{files.report}: cannot be read; remove the folder and pretrain it again") from None
-    if values.pop("format", None) != FORMAT:
-        return None
-    listed = {name: tuple(values[name]) for name in ("encoder", "notes", "history")}
-    return PretrainReport(**{**values, **listed, "fresh": False})
+    values = report_values(files)
+    return PretrainReport(**values) if values else None
 
 
 def mark_of(plan: PretrainPlan, settings: PretrainSettings) -> str:

@@ -6,10 +6,10 @@ embeddings or from its clips. Reading them is `t1_data`'s work; folds are `label
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from crescendai_assets.embeddings.clips import embedded_clips
 from crescendai_assets.embeddings.identity import (
@@ -33,6 +33,9 @@ from crescendai_assets.symbolic.corpus.products import products as corpus_produc
 from crescendai_assets.symbolic.hand_features import VERSION as HAND_VERSION
 from crescendai_assets.symbolic.note_features import VERSION as NOTES_VERSION
 from crescendai_assets.training.hand_dataset import midi_of_segments, score_path
+
+TierAudio: TypeAlias = Callable[[Partition], AudioFiles]
+"""Where the audio of a partition of another tier lies."""
 
 Kind = Literal["hand", "notes", "tokens", "score_graphs", "features", "embeddings", "audio"]
 """What a model listens to. `hand`, which is part of `features`, and what follows it are products of the corpus; `notes`
@@ -62,6 +65,7 @@ class T1Place:
         midi: Folder of the clips' MIDI, likewise; only models of aligned notes read it.
         audio: Where the clips' audio is, likewise; only models that hear it through MuQ read it.
         encoder: That MuQ; None for the environment's.
+        beside: Where other tiers' audio is; only models that hear these through MuQ read it.
     """
 
     root: Path
@@ -72,6 +76,7 @@ class T1Place:
     midi: Path | None = None
     audio: AudioFiles | None = None
     encoder: EncoderSpec | None = None
+    beside: TierAudio | None = None
 
     @staticmethod
     def of(
@@ -82,6 +87,7 @@ class T1Place:
         midi: Path | None = None,
         audio: AudioFiles | None = None,
         encoder: EncoderSpec | None = None,
+        beside: TierAudio | None = None,
     ) -> T1Place:
         """Of a lake."""
         return T1Place(
@@ -93,6 +99,7 @@ class T1Place:
             midi=midi,
             audio=audio,
             encoder=encoder,
+            beside=beside,
         )
 
 

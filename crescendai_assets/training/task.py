@@ -25,10 +25,10 @@ from crescendai_assets.training.checkpoints import (
     refuse_foreign,
     weights_fault,
 )
-from crescendai_assets.training.pretrain_plan import PretrainPlan
+from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlan
 from crescendai_assets.training.pretrained import SCRATCH, Start, start_of
 from crescendai_assets.training.registry import ModelSpec, kind_of, spec_of, wants_hand, wants_score
-from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.settings import T3, T4, FitSettings
 from crescendai_assets.training.t1_plan import T1Place, T1Plan, joined_plan, plan_t1, with_scores
 
 VERSION = 1
@@ -101,7 +101,8 @@ def plan_fit(place: T1Place, fold: Fold, settings: FitSettings) -> Task:
     told: list[Any] = [settings.identity, asdict(fold), plan.label_digest, plan.input_digest, plan.encoder[1]]
     told += [start.digest] if start.digest else []
     beside = beside_of(place, settings)
-    told += [[beside.input_digest, settings.l_con, settings.l_inv]] if beside.used else []
+    weights = {T3: settings.l_con, T4: settings.l_inv}
+    told += [[beside.input_digest, [weights.get(tier) for tier in beside.segments]]] if beside.used else []
     return Task(place, fold, settings, plan, fingerprint(VERSION, *told), files, parts, start, beside)
 
 
@@ -122,6 +123,11 @@ def finished_task(place: T1Place, fold: Fold, model: str, seed: int) -> Task:
     return task
 
 
+def learnt_from_on_disk(files: CheckpointFiles) -> str:
+    """Digest of the table of recordings that were learnt from beside ratings; empty where it is gone."""
+    return LEARNT_FROM.digest(read_rows(files.learnt_from)) if files.learnt_from.exists() else ""
+
+
 def is_current(task: Task) -> bool:
     """Whether the checkpoint on disk is what the task would train, and whole."""
     report = read_report(task.files)
@@ -130,4 +136,5 @@ def is_current(task: Task) -> bool:
         and report.fingerprint == task.fingerprint
         and SCORES.digest(read_rows(task.files.scores)) == report.scores_digest
         and not weights_fault(task.files, report)
+        and (not report.learnt_from or learnt_from_on_disk(task.files) == report.learnt_from)
     )

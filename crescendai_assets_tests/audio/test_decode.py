@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crescendai_assets.audio import decode, load_audio, save_audio
-from crescendai_assets.audio.decode import make_working_copy
+from crescendai_assets.audio.decode import SAMPLE_RATE, decode_stretch, make_working_copy
 from crescendai_assets.audio.guarded import GuardedProcess
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets_tests.builders import contents, cut_short, noise, tone, write_by_ffmpeg, write_sound
@@ -77,6 +77,27 @@ def test_a_missing_file_is_a_file_not_found(tmp_path, name):
     (tmp_path / "folder").mkdir()
     with pytest.raises(FileNotFoundError, match=f"{name}: no such audio file"):
         load_audio(tmp_path / name)
+
+
+@pytest.mark.parametrize("rate", [24_000, 44_100, 48_000, 22_050, 96_000, 11_025])
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_stretch_is_what_the_whole_recording_has_there(tmp_path, rate, suffix):
+    whole = noise(9.7, sr=rate) + tone(9.7, sr=rate, hertz=3000)
+    path = write_sound(tmp_path / f"one.{suffix}", np.stack([whole, 0.5 * whole], axis=1), rate)
+    decoded = decode(path).audio
+    exact = 0 if rate == SAMPLE_RATE else 1e-4
+    for start, stop in ((0, 24_000), (37_111, 150_003), (len(decoded) - 30_001, len(decoded))):
+        assert decode_stretch(path, start, stop) == pytest.approx(decoded[start:stop], abs=exact)
+
+
+def test_a_stretch_past_the_end_is_refused_and_what_libsndfile_cannot_read_is_decoded_whole(tmp_path):
+    path = write_sound(tmp_path / "one.wav", tone(2.0), SAMPLE_RATE)
+    with pytest.raises(RecordingError, match=r"one.wav: ends before 3.0 s"):
+        decode_stretch(path, 24_000, 72_000)
+    with pytest.raises(RecordingError, match=r"one.wav: ends before 9.0 s"):
+        decode_stretch(path, 8 * 24_000, 9 * 24_000)
+    video = write_by_ffmpeg(tmp_path / "one.m4a", tone(2.0), SAMPLE_RATE, "aac")
+    assert np.array_equal(decode_stretch(video, 100, 30_000), decode(video).audio[100:30_000])
 
 
 def test_what_is_saved_reads_back_to_a_ten_thousandth_and_the_folders_are_made(tmp_path):

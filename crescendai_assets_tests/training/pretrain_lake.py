@@ -90,17 +90,23 @@ def add_tiers(lake: Lake) -> None:
     add_youtube(lake, sounds, {one: sound + room for one, sound in sounds.items()})
 
 
-def add_competition(lake: Lake, entrants: int = 16, pieces: Mapping[int, str] | None = None) -> None:
+def add_competition(
+    lake: Lake,
+    entrants: int = 16,
+    pieces: Mapping[int, str] | None = None,
+    titles: Mapping[int, str] | None = None,
+) -> None:
     """T2: an edition with one round, `entrants` placed in their order, each with one recording of two segments.
 
-    How well somebody plays is heard along one direction. `pieces` names what an entrant, from 0, plays.
+    How well somebody plays is heard along one direction. `pieces` names what an entrant, from 0, plays, `titles` the
+    video of it.
     """
-    identity, tier = lake.tier("percepiano").partition().embedding_folder / "encoder.json", lake.tier("competition")
-    if identity.exists():
-        tier.embeddings().mkdir(parents=True)
-        shutil.copy(identity, tier.embeddings() / identity.name)
+    identity = lake.tier("percepiano").partition().embedding_folder / "encoder.json"
+    partition = lake.tier("competition").partition("planted2020")
+    if identity.exists():  # of an edition, as its embeddings asset writes it
+        partition.embedding_folder.mkdir(parents=True)
+        shutil.copy(identity, partition.embedding_folder / identity.name)
     better = np.random.default_rng(7).normal(size=1024)
-    partition = tier.partition("planted2020")
     told: list[Row] = [
         {
             "performer": f"entrant{number:02d}",
@@ -135,6 +141,13 @@ def add_competition(lake: Lake, entrants: int = 16, pieces: Mapping[int, str] | 
         for number, (name, row) in enumerate(zip(names, told, strict=True), start=1)
     ]
     ORDINAL.write(partition.stage("ordinal").table, rows)
+    _write_lines(
+        partition.stage("recordings").table,
+        [
+            {**row, "recording_id": name, "title": (titles or {}).get(at, "")}
+            for at, (name, row) in enumerate(zip(names, told, strict=True))
+        ],
+    )
 
 
 def add_maestro(
@@ -192,7 +205,7 @@ def add_youtube(
 
 def _embedded(partition: Any, segments: Sequence[Row], sounds: Mapping[str, Any], product: Any = CLEAN) -> list[Row]:
     """Rows of embeddings: five frames of what a recording sounds like, and noise."""
-    chance, identity = np.random.default_rng(1), read_identity(partition.tier.embeddings())
+    chance, identity = np.random.default_rng(1), read_identity(partition.embedding_folder)
     encoder = identity.digest if identity else "none"
     made: list[Row] = []
     for one, sound in sounds.items():

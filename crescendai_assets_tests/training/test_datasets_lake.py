@@ -37,11 +37,11 @@ from crescendai_assets.training.datasets import (
 from crescendai_assets.training.datasets_corpus import hetero_graphs, performance_curves, score_graphs, token_windows
 from crescendai_assets.training.datasets_tiers import (
     augmented_twins,
-    competition_rows,
     contrastive_pairs,
     rated_pairs,
     rated_rows,
 )
+from crescendai_assets.training.ordinal import competition_rows
 from crescendai_assets.training.packing import AUGMENTED
 from crescendai_assets_tests.labels.rated import score_of
 from crescendai_assets_tests.labels.rated import tier as rated_tier

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import signal
-import subprocess
-import sys
 import time
 import warnings
 from dataclasses import asdict, replace
@@ -26,6 +24,7 @@ from crescendai_assets.training import packing
 from crescendai_assets.training.packing import check_pack, embeddings_of, plan_pack, state_of, write_pack
 from crescendai_assets.training.packs import EmbeddingFiles, EmbeddingPack, pack_files, pack_on_disk
 from crescendai_assets_tests.builders import contents
+from crescendai_assets_tests.killable import start
 from crescendai_assets_tests.training.embedded import embedded_year
 
 IDENTITY = EncoderIdentity("some/checkpoint", "abc", (9, 10, 11, 12), 8, "fp32")
@@ -260,11 +259,6 @@ def test_another_process_opens_the_pack_itself(tier, made):
     assert found == {key: float(values.sum()) for key, values in made.items()}
 
 
-def start(root) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "crescendai_assets_tests.training.pack_process", str(root)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def test_a_run_killed_while_it_writes_leaves_the_old_pack_and_the_next_run_ends_as_if_never_killed(root):
     embedded_year(root, "2004", {"old": [30.0] * 10})
     tier = open_lake(root).tier("maestro")
@@ -272,7 +266,7 @@ def test_a_run_killed_while_it_writes_leaves_the_old_pack_and_the_next_run_ends_
     old = pack_on_disk(pack_files(tier))
     embedded_year(root, "2006", {f"new{number}": [30.0] * 20 for number in range(10)})
     folder = pack_files(tier).array.parent
-    process = start(root)
+    process = start("training.pack_process", root)
     try:
         while not (left := [p for p in folder.glob(".*.tmp") if p.stat().st_size > 1_000_000]):
             assert process.poll() is None, process.communicate()
@@ -283,9 +277,9 @@ def test_a_run_killed_while_it_writes_leaves_the_old_pack_and_the_next_run_ends_
     assert left[0].exists(), "the run ended before it was killed: the test has shown nothing"
     assert pack_on_disk(pack_files(tier)) == old
     assert "have changed" in state_of(tier)
-    again = start(root)
-    said, errors = again.communicate(timeout=60)
-    assert said.split() == ["begun", "written"], errors
+    again = start("training.pack_process", root)
+    said, _ = again.communicate(timeout=60)
+    assert said.split() == ["begun", "written"]
     killed = contents(folder)
     assert set(killed) == {"embeddings.npy", "embeddings.jsonl", ".embeddings.lock"}
     for path in (pack_files(tier).array, pack_files(tier).index):

@@ -24,7 +24,7 @@ from crescendai_assets.lake.layout import Lake
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.symbolic.corpus.products import products
 from crescendai_assets.symbolic.corpus.schemas import CORPUS, PACKED
-from crescendai_assets.training import pretrained, pretraining
+from crescendai_assets.training import corpus_roles, pretrained, pretraining
 from crescendai_assets.training.compiling import index_path
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.pretrain import pretrain
@@ -118,7 +118,7 @@ def test_a_second_run_does_nothing_and_a_changed_setting_pretrains_again(place):
 def test_roles_for_validation_are_kept_where_the_corpus_has_them(own, monkeypatch):
     place = PretrainPlace.of(own)
     assert "nothing for validation" in plan_pretraining(place, brief("S1")).notes[0]
-    monkeypatch.setattr(pretraining, "VALIDATION_OF", 2)
+    monkeypatch.setattr(corpus_roles, "VALIDATION_OF", 2)
     monkeypatch.setattr(pretraining, "VERSION", 2)
     roles = {row["recording_id"]: row["role"] for row in write_corpus(place.corpus)}
     compile_packs(own)
@@ -329,7 +329,7 @@ def test_no_fold_begins_from_scratch_while_its_pretraining_is_half_done_or_out_o
     with pytest.raises(SetupError, match=rf"A2: its pretraining was begun and is not finished, .*{cure}"):
         fit_fold(t1, fold(t1), tiny("A2"))
     scratch = fit_fold(t1, fold(t1), tiny("A2", start="scratch", epochs=1, tiers=()))
-    assert not fit_fold(t1, fold(t1), tiny("A2", epochs=1)).fresh, "what is done is asked about all the same"
+    assert not fit_fold(t1, fold(t1), tiny("A2", epochs=1, tiers=())).fresh, "what is done is asked about all the same"
     pretrain(place, brief("A2", epochs=1))
     table = own.tier("maestro").partition("2004").stage("segments").table
     table.write_text(table.read_text().replace('"piece0"', '"Schubert Sonata D 960"').replace("Bach", "Schubert"))
@@ -391,7 +391,7 @@ def test_a_corpus_that_is_made_again_while_it_is_read_is_told(own, monkeypatch):
     place = PretrainPlace.of(own)
 
     def meanwhile(*_: Any) -> tuple[str, ...]:
-        monkeypatch.setattr(pretraining, "VALIDATION_OF", 2)
+        monkeypatch.setattr(corpus_roles, "VALIDATION_OF", 2)
         monkeypatch.setattr(pretraining, "VERSION", 2)
         write_corpus(place.corpus)
         compile_packs(own)
@@ -488,7 +488,7 @@ def test_a_report_that_cannot_be_read_says_what_to_do(place):
     files = pretrained_files(place.root, "S1")
     files.folder.mkdir(parents=True)
     files.report.write_text("{")
-    with pytest.raises(SetupError, match="remove the folder and pretrain it again"):
+    with pytest.raises(SetupError, match="remove the folder and train it again"):
         pretrain(place, brief("S1"))
     files.report.write_text(json.dumps({"format": 0}))
     assert read_pretrained(files) is None

@@ -13,8 +13,9 @@ from crescendai_assets.lake.layout import Lake
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.training.pretrain_items import EpochOrder, read_sides
 from crescendai_assets.training.pretrain_plan import PretrainPlace
-from crescendai_assets.training.pretrain_tiers import ALONE, RATED, T3, T4, TWICE, UNVERIFIED, plan_tiers
+from crescendai_assets.training.pretrain_tiers import ALONE, RATED, TWICE, UNVERIFIED, plan_tiers
 from crescendai_assets.training.pretraining import corpus_path
+from crescendai_assets.training.settings import T3, T4
 from crescendai_assets_tests.training.pretrain_lake import PERFORMERS, add_maestro, add_youtube, brief
 
 D960 = ("Franz Schubert", "Sonata in B-flat Major, D960")

@@ -16,7 +16,7 @@ from crescendai_assets.sample.asap import write_asap
 from crescendai_assets.sample.corpus import write_maestro
 from crescendai_assets.sample.loose import DRUMS, PIECE, PIECE_AGAIN, RATED, SCALES, write_loose_midi
 from crescendai_assets.sample.rated_set import write_rated_set
-from crescendai_assets.sources.maestro import FolderSource
+from crescendai_assets.sources.maestro_sources import FolderSource
 from crescendai_assets.symbolic.corpus.listing import Listing, Sources, list_source
 from crescendai_assets.symbolic.corpus.pack import read_pack
 from crescendai_assets.symbolic.corpus.performances import corpus_tier, make_product, read_performances
@@ -32,12 +32,11 @@ from crescendai_assets.training.compiling import (
     plan_pack,
     write_pack_of_all,
 )
+from crescendai_assets.training.corpus_roles import Music, plan_corpus
 from crescendai_assets.training.pretraining import (
-    Music,
     check_current,
     check_no_evaluation_work,
     corpus_path,
-    plan_corpus,
     usable_roles,
     write_corpus,
 )
