@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from crescendai_assets.audio import guarded
 from crescendai_assets.lake.layout import Partition, open_lake
+
+StartChild = Callable[[int, int, int], guarded.Child]
 
 # no deadline, since machines that run tests are slow and busy; no database, since tests leave nothing behind
 settings.register_profile("here", deadline=None, max_examples=100, database=None, derandomize=True)
@@ -31,17 +34,25 @@ def one_process_at_a_time() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def guarded_processes_begin_at_once() -> Iterator[None]:
-    """They import for seconds what they need for an instant; a run of one file of tests keeps the real start."""
+def guarded_processes_begin_at_once() -> Iterator[StartChild]:
+    """They import for seconds what they need for an instant; a run without `-n` keeps the real start, which this is."""
+    real = guarded.start_child
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        yield
+        yield real
         return
-    from crescendai_assets.audio import guarded
     from crescendai_assets_tests.nursery import GuardedChild
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(guarded, "start_child", GuardedChild)
-        yield
+        yield real
+
+
+@pytest.fixture
+def guarded_processes_begin_as_they_do(
+    guarded_processes_begin_at_once: StartChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For tests of how they begin and end."""
+    monkeypatch.setattr(guarded, "start_child", guarded_processes_begin_at_once)
 
 
 @pytest.fixture(scope="session")

@@ -10,24 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crescendai_assets.audio import guarded
 from crescendai_assets.audio.decode import decode
-from crescendai_assets.audio.guarded import GuardedProcess, guarded_map, start_child
+from crescendai_assets.audio.guarded import GuardedProcess, guarded_map
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets_tests.audio import misbehaviour as bad
 from crescendai_assets_tests.builders import tone, write_sound
 
 PROJECT = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.usefixtures("guarded_processes_begin_as_they_do")
+
 
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-
-
-@pytest.fixture(autouse=True)
-def _begun_as_users_do(monkeypatch):
-    monkeypatch.setattr(guarded, "start_child", start_child)  # imported before anything took its place
 
 
 @pytest.fixture

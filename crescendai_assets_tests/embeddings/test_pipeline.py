@@ -61,6 +61,7 @@ def guarded_children() -> list[int]:
     return [pid for pid in pids if b"crescendai_assets.audio.guarded" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+@pytest.mark.usefixtures("guarded_processes_begin_as_they_do")
 def test_a_decoder_that_crashes_in_the_middle_of_a_file_costs_that_recording_only(embed):
     killed: list[int] = []
 
@@ -105,6 +106,7 @@ def test_batches_run_across_recordings(embed):
     assert report.succeeded == 10
 
 
+@pytest.mark.usefixtures("guarded_processes_begin_as_they_do")
 def test_an_encoder_that_fails_ends_the_run_and_keeps_what_was_committed(embed):
     seen: list[int] = []
 

@@ -8,7 +8,12 @@ from collections import Counter
 
 import pytest
 
-from crescendai_assets.labels.evaluation_works import PERCEPIANO_WORKS, EvaluationWork, is_evaluation_work
+from crescendai_assets.labels.evaluation_works import (
+    PERCEPIANO_WORKS,
+    EvaluationWork,
+    is_evaluation_work,
+    may_hold_evaluation_work,
+)
 from crescendai_assets.labels.names import parse_name
 from crescendai_assets_tests.shared_data import DATA, needs_shared
 
@@ -146,6 +151,38 @@ def test_titles_and_folders_of_asap_agree_on_what_is_held_out():
         assert is_evaluation_work("", row["folder"]) == work
         found += [(row["title"], work)] if work else []
     assert Counter(found) == {("Impromptu_op142_3", IMPROMPTU): 8}
+
+
+@pytest.mark.parametrize(
+    ("text", "about", "may"),
+    [
+        ("Sonata in B-flat major, D. 960", "", True),
+        ("Соната D 960", "", True),
+        ("32 Variations in C minor, WoO 80", "", True),
+        ("Franz Schubert: Klaviersonate Nr. 21", "", True),
+        ("Haydn, Schubert, Liszt", "", True),
+        ("Ludwig van Beethoven", "", True),
+        ("Handel, Hough, Ligeti & Beethoven", "", True),
+        ("Sonata in B flat major", "International Franz Schubert Competition 2022", True),
+        ("Sonata in B flat major", "Chopin Competition", False),
+        ("Sonata in B-flat minor, Op. 35", "chopin", False),
+        ("Beethoven (Waldstein), Liebermann, Brahms", "", False),
+        ("Beethoven: Piano Concerto No. 3 in C minor, Op. 37", "", False),
+        ("Schubert: Sonata in A major, D. 959", "", False),
+        ("Etude Op. 10 No. 12", "", False),
+        ("", "Schubert Competition", False),
+    ],
+)
+def test_a_text_that_names_several_composers_or_none_counts_in_doubt(text, about, may):
+    assert may_hold_evaluation_work(text, about) is may
+
+
+@needs_shared
+def test_of_real_video_titles_none_is_held_out_in_doubt():
+    lines = (DATA / "ytdlp/icpc2015_youtube_dl_info.jsonl").read_text().splitlines()
+    titles = [json.loads(line)["title"] for line in lines]
+    assert len(titles) == 777
+    assert not [title for title in titles if may_hold_evaluation_work(title)]
 
 
 @needs_shared
