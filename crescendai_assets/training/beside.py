@@ -7,8 +7,9 @@ learns from before it sees a rating, is in `pretrain_tiers`.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -57,6 +58,9 @@ _NONE_OF = {
 }
 _DECIDES = ("performer_group", "placement", "competition", "edition", "round")
 """Columns of T2 that decide which pairs there are."""
+
+FEWEST_PAIRS = 10
+"""Of T2's performers set aside whom their jury told apart; below it an accuracy would say nothing, and none are."""
 
 _FEWEST = 2
 """Performers that can be told apart; pieces that a contrast needs."""
@@ -145,6 +149,8 @@ def _unknown(place: PretrainPlace, found: Mapping[str, Mapping[str, Row]]) -> li
         notes.append("symbolic/corpus is not there: rated works were told by their titles alone")
     if found.get(T4) and not place.youtube.metadata.exists():
         notes.append("youtube/metadata is not there: the same sound may be learnt from twice")
+    if found.get(T2) and not any(row["role"] == "validation" for row in found[T2].values()):
+        notes.append(f"nobody of {T2} is set aside, since too few are: how well its order is learnt is not told")
     if nameless := sum(row["piece"] == recording for recording, row in found.get(T2, {}).items()):
         notes.append(f"{nameless} recordings of {T2} name no piece: whether it is a rated work is not known")
     return notes
@@ -188,7 +194,7 @@ def ranked_in(
         tier: T2.
         content: Segment -> mark of what is heard.
         rated: Recordings that may be of a rated work.
-        share: Of performers that are set aside (`validation`), whatever they played; none where these make no pair.
+        share: Of performers that are set aside (`validation`), whatever they played; none where these are too few.
         left_out: Counts why -> recordings.
     """
     of_recording: dict[str, list[Row]] = defaultdict(list)
@@ -197,16 +203,23 @@ def ranked_in(
     kept = {recording: rows for recording, rows in sorted(of_recording.items()) if recording not in rated}
     left_out[RATED] += len(of_recording) - len(kept)
     first = {recording: rows[0] for recording, rows in kept.items()}
-    compared = _with_opponents(first)
-    aside = set_aside({row["performer_group"] for row in compared.values()}, share, fewest=_FEWEST)
-    found: dict[str, tuple[Row, str]] = {}
-    for role, chosen in (("validation", aside), ("train", {row["performer_group"] for row in first.values()} - aside)):
-        of_side = {one: row for one, row in compared.items() if row["performer_group"] in chosen}
-        if role == "validation" and not _with_opponents(of_side):
-            of_side, aside = {}, set()
-        found |= {one: (row, role) for one, row in _with_opponents(of_side).items()}
-    left_out[NO_ORDER] += len(kept) - len(found)
-    return {recording: _ranked(row, role, kept[recording], content) for recording, (row, role) in found.items()}
+    chosen = set_aside({row["performer_group"] for row in _with_opponents(first).values()}, share, fewest=_FEWEST)
+    aside = _with_opponents({one: row for one, row in first.items() if row["performer_group"] in chosen})
+    if _pairs_told_apart(aside.values()) < FEWEST_PAIRS:
+        chosen, aside = set(), {}
+    learnt = _with_opponents({one: row for one, row in first.items() if row["performer_group"] not in chosen})
+    left_out[NO_ORDER] += len(kept) - len(aside) - len(learnt)
+    return {one: _ranked(row, "validation", kept[one], content) for one, row in aside.items()} | {
+        one: _ranked(row, "train", kept[one], content) for one, row in learnt.items()
+    }
+
+
+def _pairs_told_apart(rows: Iterable[Row]) -> int:
+    """Of performers in one round, by placements."""
+    entries = {(*_round_of(row), row["performer_group"]): row["placement"] for row in rows}
+    return sum(
+        one[:-1] == other[:-1] and entries[one] != entries[other] for one, other in itertools.combinations(entries, 2)
+    )
 
 
 def _ranked(first: Row, role: str, rows: Sequence[Row], content: Mapping[str, str]) -> Row:

@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from crescendai_assets.training.beside_items import Tiers
     from crescendai_assets.training.loop import Trained
 
-FEWEST_PAIRS = 10
-"""Performers of T2 that their jury told apart, below which an accuracy says nothing."""
-
 
 def fit_fold(
     place: T1Place,
@@ -220,7 +217,7 @@ def _report(
     SCORES.write(task.files.scores, rows)
     LEARNT_FROM.write(task.files.learnt_from, list(task.beside.used))
     right, compared = fitted.ordered
-    ordered = {"t2_pair_accuracy": right / compared} if compared >= FEWEST_PAIRS else {}
+    ordered = {"t2_pair_accuracy": right / compared} if compared else {}
     report = FitReport(
         model=task.settings.model,
         protocol=task.fold.protocol,
