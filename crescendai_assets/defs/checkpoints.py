@@ -33,7 +33,7 @@ from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.hooks import call_hook
 from crescendai_assets.training.registry import MODELS, ModelSpec
 from crescendai_assets.training.settings import T3, FitSettings
-from crescendai_assets.training.t1_plan import SOURCE, T1Place
+from crescendai_assets.training.t1_plan import PRODUCTS, SOURCE, T1Place
 
 _DEFAULTS = FitSettings("S0")
 
@@ -75,13 +75,6 @@ _OF_EDITIONS: list[Any] = [
 ]
 _OF_SOURCE = dg.SpecificPartitionsPartitionMapping([SOURCE])
 
-_LISTENED_TO: dict[str, list[Any]] = {
-    "hand": [corpus_assets.features],
-    "tokens": [corpus_assets.tokens, corpus_assets.features],
-    "score_graphs": [corpus_assets.score_graphs, corpus_assets.features],
-    "features": [corpus_assets.features],
-}
-
 
 def _deps(spec: ModelSpec) -> list[Any]:
     """What a model is made of."""
@@ -95,7 +88,9 @@ def _deps(spec: ModelSpec) -> list[Any]:
     if spec.kind == "embeddings":
         beside = [corpus_assets.corpus, *_OF_EDITIONS, *pretrained.OF_TIERS] if spec.beside else []
         return [*rated, percepiano_embeddings.embeddings, *beside]
-    return [*rated, *(dg.AssetDep(one, partition_mapping=_OF_SOURCE) for one in _LISTENED_TO[spec.kind])]
+    listened_to = dict.fromkeys((PRODUCTS[spec.kind], PRODUCTS["hand"]))  # hand features stand beside all symbols
+    made = [corpus_assets.OF_PRODUCT[name] for name in listened_to]
+    return [*rated, *(dg.AssetDep(one, partition_mapping=_OF_SOURCE) for one in made)]
 
 
 def _place(

@@ -155,7 +155,8 @@ hetero_graphs = _product_asset("hetero_graphs", "The same graphs with edges by t
 features = _product_asset(
     "features", "Curves at 50 Hz (pitch, velocity, density, pedal, inter-onset) and 81 hand features."
 )
-_PRODUCTS = (tokens, score_graphs, hetero_graphs, features)
+OF_PRODUCT = dict(zip(products(), (tokens, score_graphs, hetero_graphs, features), strict=True))
+"""Product -> the asset that makes it."""
 
 
 @dg.asset(**_COMMON, deps=[performances], kinds={"jsonlines"}, automation_condition=COMPILED)
@@ -178,7 +179,7 @@ def corpus(lake: LakeResource) -> dg.MaterializeResult:
         )
 
 
-@dg.asset(**_COMMON, deps=[corpus, *_PRODUCTS], kinds={"torch"}, automation_condition=COMPILED)
+@dg.asset(**_COMMON, deps=[corpus, *OF_PRODUCT.values()], kinds={"torch"}, automation_condition=COMPILED)
 def pretraining(context: dg.AssetExecutionContext, lake: LakeResource, midi: MidiResource) -> dg.MaterializeResult:
     """All sources in one file a product: `tokens/all_tokens.pt`, `graphs/all_graphs.pt` and so on."""
     with clear_errors():
@@ -262,9 +263,9 @@ CHECKS = [
             description=IDEMPOTENT + " Shards hold what the rows say; a few, all with deep.",
             resources=_RESOURCES,
         )
-        for asset, name in zip(_PRODUCTS, products(), strict=True)
+        for name, asset in OF_PRODUCT.items()
     ),
-    *(_schema(asset, name, products()[name].table) for asset, name in zip(_PRODUCTS, products(), strict=True)),
+    *(_schema(asset, name, products()[name].table) for name, asset in OF_PRODUCT.items()),
     asset_check(
         corpus,
         "idempotent",

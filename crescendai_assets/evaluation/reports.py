@@ -28,13 +28,13 @@ from crescendai_assets.labels.baselines import ALL
 from crescendai_assets.labels.protocols import LEAKY, PROTOCOLS, Fold, Protocol
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, finished
-from crescendai_assets.training.registry import MODELS, Track
+from crescendai_assets.training.registry import MODELS, REFERENCES, Track
 from crescendai_assets.training.t1_plan import T1Place
 
 COMPARISONS: Mapping[str, tuple[tuple[Track, ...], str]] = {
-    "symbolic_comparison": (("symbolic",), "S0"),
-    "audio_comparison": (("audio",), "A0"),
-    "fusion": (("fusion", "audio", "symbolic"), "A0"),
+    "symbolic_comparison": (("symbolic",), REFERENCES["symbolic"]),
+    "audio_comparison": (("audio",), REFERENCES["audio"]),
+    "fusion": (("fusion", "audio", "symbolic"), REFERENCES["fusion"]),
 }
 """Report -> tracks whose models stand in it, and the model that the others are compared with."""
 
