@@ -1,4 +1,4 @@
-"""The symbolic encoders: S1 tokens, S2 graphs, S3 curves. What they share is in `symbolic_base`."""
+"""The symbolic encoders: S1 tokens, S2 and S2h graphs, S3 curves. What they share is in `symbolic_base`."""
 
 from crescendai_assets.models.symbolic_base import Options, SymbolicEncoder
 from crescendai_assets.models.symbolic_continuous import ContinuousSymbolicEncoder

@@ -1,6 +1,6 @@
-"""S2 with weights of its own for each type of edge and direction; `symbolic_graph` has the form with one set for all.
+"""S2h: S2 with weights of its own for each type of edge and direction.
 
-What both share is in `symbolic_notes`.
+The form with one set for all is `symbolic_graph`; what both share is in `symbolic_notes`.
 
 Hu et al., Heterogeneous graph transformer, arXiv 2003.01332, in spirit: the attention of each relation is
 torch-geometric's `TransformerConv`, what a note hears along all relations is summed.
@@ -52,7 +52,7 @@ class HeteroBlock(NoteBlock):
 
 
 class HeteroGNNSymbolicEncoder(NoteEncoder):
-    """S2, heterogeneous. Batches of pretraining: `x_dict`, `edge_index_dict`, `batch`, `pos_edges`, `neg_edges`.
+    """S2h. Batches of pretraining: `x_dict`, `edge_index_dict`, `batch`, `pos_edges`, `neg_edges`.
 
     Pairs that are asked about are (2, E), or a mapping of types of edge to these; then each type is asked by itself.
     Edges that are asked about are hidden from the encoder. In finetuning the fields are `x_dict`, `edge_index_dict` and

@@ -1,4 +1,4 @@
-"""Pretraining without ratings on graphs: which notes are joined, for S2.
+"""Pretraining without ratings on graphs: which notes are joined, for S2 and S2h.
 
 Batches are those of `models.symbolic_graph` and `models.symbolic_hetero`. Notes stand in the order of their onsets, so
 that some that follow each other are an excerpt.

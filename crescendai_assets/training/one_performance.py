@@ -28,7 +28,7 @@ from crescendai_assets.symbolic.performance import Performance
 from crescendai_assets.symbolic.score_xml import read_score_xml
 from crescendai_assets.symbolic.tokenizer import PianoTokenizer
 from crescendai_assets.symbolic.voices import estimated_voices
-from crescendai_assets.training.t1_plan import Kind
+from crescendai_assets.training.t1_plan import PRODUCTS, Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ FEWEST_NOTES = 10
 
 MIDI_SUFFIXES = (".mid", ".midi", ".rmi")
 XML_SUFFIXES = (".xml", ".musicxml", ".mxl")
-SYMBOLIC_KINDS: frozenset[Kind] = frozenset({"hand", "notes", "tokens", "score_graphs", "features"})
+SYMBOLIC_KINDS: frozenset[Kind] = frozenset({*PRODUCTS, "notes"})
 """What can be made of MIDI here."""
 
 
@@ -241,18 +241,35 @@ def _tokens(read: Performance) -> dict[str, Any]:
 def _graph(read: Performance) -> dict[str, Any]:
     import numpy as np
 
+    nodes, by_type = _notes_and_edges(read)
+    kinds = np.repeat(np.arange(len(by_type), dtype=np.uint8), [len(one) for one in by_type.values()])
+    return {"x": nodes, "edge_index": np.concatenate(list(by_type.values())), "edge_type": kinds}
+
+
+def _hetero_graph(read: Performance) -> dict[str, Any]:
+    nodes, by_type = _notes_and_edges(read)
+    return {"x": nodes, **by_type}
+
+
+def _notes_and_edges(read: Performance) -> tuple[Any, dict[str, Any]]:
+    """Node features, and edges by type, int32, shape (E, 2), as the corpus has them."""
+    import numpy as np
+
     voice = estimated_voices(read)
     try:
         found = note_edges(read, voice)
     except TooManyEdgesError as error:
         raise RecordingError(f"{error}; it is not music that can be judged") from error
-    pairs = [found[name].T.astype(np.int32) for name in EDGE_TYPES]
-    kinds = np.repeat(np.arange(len(EDGE_TYPES), dtype=np.uint8), [len(one) for one in pairs])
-    return {"x": node_features(read, voice), "edge_index": np.concatenate(pairs), "edge_type": kinds}
+    return node_features(read, voice), {name: found[name].T.astype(np.int32) for name in EDGE_TYPES}
 
 
 def _curves(read: Performance) -> dict[str, Any]:
     return {"curves": curves(read)}
 
 
-_ARRAYS: Mapping[str, Any] = {"tokens": _tokens, "score_graphs": _graph, "features": _curves}
+_ARRAYS: Mapping[str, Any] = {
+    "tokens": _tokens,
+    "score_graphs": _graph,
+    "hetero_graphs": _hetero_graph,
+    "features": _curves,
+}

@@ -1,6 +1,6 @@
 """Pretrain an encoder without ratings: what it comes from, training, weights, a report.
 
-S1, S2 and S3 learn from the symbolic corpus, A2 in its first stage from T3 and T4; never from a work that PercePiano
+Encoders of symbols learn from the corpus, A2 in its first stage from T3 and T4; never from a work that PercePiano
 rates. A finished pretraining whose report names the same recordings, settings and code is not done again.
 """
 

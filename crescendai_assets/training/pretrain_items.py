@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +19,13 @@ from torch import Tensor
 
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import read_rows
-from crescendai_assets.symbolic.corpus.products import products, score_graph
+from crescendai_assets.symbolic.corpus.products import hetero_graph, products, score_graph
 from crescendai_assets.symbolic.tokenizer import PianoTokenizer
 from crescendai_assets.training.compiling import compiled_path, index_path
 from crescendai_assets.training.datasets_audio import AugmentedEmbeddingDataset
 from crescendai_assets.training.datasets_chance import Reshuffled, generator
 from crescendai_assets.training.datasets_corpus import PackedItems, TokenWindows
-from crescendai_assets.training.datasets_graphs import ScoreGraphPretrainingDataset
+from crescendai_assets.training.datasets_graphs import HeteroPretrainDataset, ScoreGraphPretrainingDataset
 from crescendai_assets.training.datasets_symbolic import ContinuousPretrainDataset, MIDIPretrainingDataset
 from crescendai_assets.training.datasets_tiers import contrastive_pairs
 from crescendai_assets.training.loop import Course
@@ -141,6 +143,8 @@ def sample(batches: Batches) -> Tensor:
             item = items.dataset[number]
             if "x" in item:
                 found.append(item["x"])
+            elif "x_dict" in item:
+                found.append(item["x_dict"]["note"])
             elif "features" in item:
                 found.append(item["features"][item["mask"]])
             else:
@@ -149,30 +153,50 @@ def sample(batches: Batches) -> Tensor:
 
 
 def _of_corpus(place: PretrainPlace, recordings: Sequence[str], settings: PretrainSettings) -> Items:
-    product, length = products()[PRODUCTS[settings.model]], settings.items_length
+    product = products()[PRODUCTS[settings.model]]
     path = compiled_path(place.corpus, product)
     place_of = {row["recording_id"]: row["place"] for row in read_rows(index_path(place.corpus, product))}
     ids = sorted(recordings, key=lambda one: int(place_of[one]))
-    places = np.array([place_of[one] for one in ids], np.int64)
-    if settings.model == "S1":
-        windows = TokenWindows(path, places)
-        of_lengths = windows.pack.offsets["lengths"]
-        of_window = np.repeat(ids, of_lengths[places + 1] - of_lengths[places])
-        tokens = Excerpts(windows, [len(one) for one in windows], length)
-        vocabulary = PianoTokenizer().vocab_size
-        masked_tokens = MIDIPretrainingDataset(tokens, length, settings.share, vocabulary, seed=settings.seed)
-        return Items(masked_tokens, of_window[tokens.of].tolist())
-    if settings.model == "S2":
-        graphs = PackedItems(path, places, score_graph)
-        starts = graphs.pack.offsets["x"]
-        parts = Excerpts(graphs, starts[places + 1] - starts[places], length)
-        linked = ScoreGraphPretrainingDataset(parts, settings.share, max_notes=length, seed=settings.seed)
-        return Items(linked, np.array(ids)[parts.of].tolist())
+    return _ITEMS[product.name](path, np.array([place_of[one] for one in ids], np.int64), ids, settings)
+
+
+def _token_items(path: Path, places: Any, ids: Sequence[str], settings: PretrainSettings) -> Items:
+    windows, length = TokenWindows(path, places), settings.items_length
+    of_lengths = windows.pack.offsets["lengths"]
+    of_window = np.repeat(ids, of_lengths[places + 1] - of_lengths[places])
+    tokens = Excerpts(windows, [len(one) for one in windows], length)
+    vocabulary = PianoTokenizer().vocab_size
+    masked = MIDIPretrainingDataset(tokens, length, settings.share, vocabulary, seed=settings.seed)
+    return Items(masked, of_window[tokens.of].tolist())
+
+
+def _graph_items(
+    make: Any, dataset: Any, path: Path, places: Any, ids: Sequence[str], settings: PretrainSettings
+) -> Items:
+    graphs, length = PackedItems(path, places, make), settings.items_length
+    starts = graphs.pack.offsets["x"]
+    parts = Excerpts(graphs, starts[places + 1] - starts[places], length)
+    linked = dataset(parts, settings.share, max_notes=length, seed=settings.seed)
+    return Items(linked, np.array(ids)[parts.of].tolist())
+
+
+def _curve_items(path: Path, places: Any, ids: Sequence[str], settings: PretrainSettings) -> Items:
     curves = PackedItems(path, places, _curves)
     starts = curves.pack.offsets["curves"]
     lengths = (starts[places + 1] - starts[places]).tolist()
-    masked = ContinuousPretrainDataset(curves, length, settings.share, lengths=lengths, seed=settings.seed)
+    masked = ContinuousPretrainDataset(
+        curves, settings.items_length, settings.share, lengths=lengths, seed=settings.seed
+    )
     return Items(masked, [ids[performance] for performance, *_ in masked.parts])
+
+
+_ITEMS: Mapping[str, Callable[[Path, Any, Sequence[str], PretrainSettings], Items]] = {
+    "tokens": _token_items,
+    "score_graphs": partial(_graph_items, score_graph, ScoreGraphPretrainingDataset),
+    "hetero_graphs": partial(_graph_items, hetero_graph, HeteroPretrainDataset),
+    "features": _curve_items,
+}
+"""Product of the corpus -> its pack, places in it and their recordings as items."""
 
 
 def tier_items(

@@ -1,6 +1,6 @@
 """Which recordings an encoder would be pretrained on, known from tables alone, and marks of all that they are told by.
 
-Never a work that PercePiano rates. Of the corpus (S1, S2, S3) the roles of `pretraining` decide, and are looked at once
+Never a work that PercePiano rates. Of the corpus the roles of `pretraining` decide, and are looked at once
 more here; of the tiers (A2) see `pretrain_tiers`. Reading the recordings is `pretrain_items`' work.
 """
 
@@ -32,7 +32,7 @@ SIDES = ("train", "validation")
 _FILLED = {"type": "string", "minLength": 1}
 _COLUMNS = {
     "recording_id": _FILLED,
-    "of": _FILLED,  # tokens, score_graphs, features; maestro, youtube
+    "of": _FILLED,  # a product of the corpus; maestro, youtube
     "role": {"enum": list(SIDES)},
     "piece": _FILLED,
     "content": _FILLED,

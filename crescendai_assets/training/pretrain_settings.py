@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.training import t1_plan
+from crescendai_assets.training.registry import MODELS
 from crescendai_assets.training.settings import FitSettings, Preset, RunSettings
 
-PRODUCTS: Mapping[str, str] = {"S1": "tokens", "S2": "score_graphs", "S3": "features"}
-"""Encoder of symbols -> product of the corpus that it is pretrained on."""
+PRODUCTS: Mapping[str, str] = {
+    spec.key: t1_plan.PRODUCTS[spec.kind] for spec in MODELS.values() if spec.of_symbols and spec.kind
+}
+"""Encoder of symbols -> product of the corpus that it is pretrained on: what it listens to later."""
 
 KEYS: Mapping[str, str] = {
     "S1": "tokens that are masked are guessed",
     "S2": "which notes are joined is told from the rest of the graph",
+    "S2h": "which notes are joined, and how, is told from the rest of the graph",
     "S3": "masked spans of curves are told from others by their codes",
     "A2": "performances of one piece (T3) and augmented twins (T4) are drawn together",
 }
@@ -25,12 +30,13 @@ KEYS: Mapping[str, str] = {
 LENGTHS: Mapping[str, Mapping[Preset, int]] = {
     "S1": {"small": 512, "full": 2048},
     "S2": {"small": 256, "full": 512},
+    "S2h": {"small": 256, "full": 512},
     "S3": {"small": 1000, "full": 1500},
     "A2": {"small": 1000, "full": 1000},
 }
 """Tokens, notes, frames at 50 Hz, frames of embeddings that an item shows at most."""
 
-HIDDEN: Mapping[str, float] = {"S1": 0.15, "S2": 0.15, "S3": 0.4}
+HIDDEN: Mapping[str, float] = {"S1": 0.15, "S2": 0.15, "S2h": 0.15, "S3": 0.4}
 """Share of tokens, joined pairs and frames that is to be guessed."""
 
 

@@ -21,7 +21,7 @@ from crescendai_assets.lake.files import sha256_once
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.training.checkpoints import CheckpointFiles, checkpoint_files, report_values
 from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan, plan_pretraining, state_of_inputs
-from crescendai_assets.training.pretrain_settings import KEYS, PretrainSettings
+from crescendai_assets.training.pretrain_settings import KEYS, PRODUCTS, PretrainSettings
 from crescendai_assets.training.pretrain_tiers import sound_digest
 from crescendai_assets.training.settings import FitSettings
 
@@ -38,7 +38,7 @@ SEED = 0
 """Of the pretraining that finetuning begins from."""
 
 NOT_BEGUN_FROM: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("S1", "S2", "S3"), ("head.", "pairs.", "pool.", "guess", "links.", "codebook.", "masked")),
+    **dict.fromkeys(PRODUCTS, ("head.", "pairs.", "pool.", "guess", "links.", "codebook.", "masked")),
     "A2": ("mlp.second.", "pairs.", "quality."),
 }
 """Weights, by the beginning of their names, that belong to a task or that the pretraining never changed."""

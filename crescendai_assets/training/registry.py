@@ -83,6 +83,11 @@ class ModelSpec:
         """Whether it is trained at once, from arrays of features, without a GPU."""
         return self.kind in ("hand", "notes")
 
+    @property
+    def of_symbols(self) -> bool:
+        """Whether it is an encoder of symbols: the corpus can pretrain it, and a fusion can stand on it."""
+        return self.track == "symbolic" and not self.of_arrays
+
 
 REFERENCES: Mapping[Track, str] = {"symbolic": "S0", "audio": "A0", "fusion": "A0"}
 """What others of the track are compared with."""
@@ -102,7 +107,7 @@ def spec_of(key: str) -> ModelSpec:
 def wants_hand(settings: FitSettings) -> bool:
     """Whether hand features are needed."""
     spec = spec_of(settings.model)
-    return spec.kind == "hand" or (spec.track == "symbolic" and not spec.of_arrays and settings.hand_features)
+    return spec.kind == "hand" or (spec.of_symbols and settings.hand_features)
 
 
 def kind_of(settings: FitSettings) -> Kind | None:
@@ -156,6 +161,8 @@ def make_inputs(data: T1Data, settings: FitSettings, progress: Progress = silent
             return t1_inputs.TokenInputs(arrays, _size(settings, "max_seq_len", 1024, 2048))
         if kind == "score_graphs":
             return t1_inputs.GraphInputs(arrays)
+        if kind == "hetero_graphs":
+            return t1_inputs.HeteroGraphInputs(arrays)
         return t1_inputs.CurveInputs(arrays, _size(settings, "max_frames", 6000, 15_000))
 
     return t1_inputs.with_scores(read, data.arrays, data.scores) if data.scores else read(data.arrays)
@@ -281,6 +288,13 @@ MODELS: Mapping[str, ModelSpec] = {
         ModelSpec("S0", "hand features, trees and kernel ridge", "symbolic", "hand", _hand),
         ModelSpec("S1", "tokens, Transformer", "symbolic", "tokens", _symbolic("TransformerSymbolicEncoder")),
         ModelSpec("S2", "graph of notes, attention", "symbolic", "score_graphs", _symbolic("GNNSymbolicEncoder")),
+        ModelSpec(
+            "S2h",
+            "graph of notes, weights by kind of edge",
+            "symbolic",
+            "hetero_graphs",
+            _symbolic("HeteroGNNSymbolicEncoder"),
+        ),
         ModelSpec("S3", "curves, CNN + Transformer", "symbolic", "features", _symbolic("ContinuousSymbolicEncoder")),
         ModelSpec("S4", "aligned notes, trees and weighed kernel ridge", "symbolic", "notes", _notes),
         ModelSpec("A0", "frozen MuQ, attention pooling, MLP", "audio", "embeddings", _audio("AudioReference")),

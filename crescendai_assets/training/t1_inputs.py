@@ -16,15 +16,15 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from crescendai_assets.symbolic.corpus.pack import Arrays
-from crescendai_assets.symbolic.corpus.products import score_graph, windows
+from crescendai_assets.symbolic.corpus.products import hetero_graph, score_graph, windows
 from crescendai_assets.training.t1_sound import ClipSound
 
 
 class Inputs(Protocol):
     """Something of every clip."""
 
-    def fields(self, places: Sequence[int]) -> dict[str, Tensor]:
-        """Fields of a batch of these clips, by their places."""
+    def fields(self, places: Sequence[int]) -> dict[str, Any]:
+        """Fields of a batch of these clips, by their places: tensors, and of typed graphs mappings of tensors."""
 
     def sample(self, places: Sequence[int]) -> Tensor:
         """Numbers to learn means and deviations of columns from, shape (n, columns)."""
@@ -67,6 +67,24 @@ class GraphInputs:
         return torch.cat([self.graphs[place].x for place in places])
 
 
+class HeteroGraphInputs:
+    """`x_dict`, `edge_index_dict`, `batch`: the same with edges by type."""
+
+    def __init__(self, arrays: Sequence[Arrays]) -> None:
+        """Take what the corpus has of each clip."""
+        self.graphs = [hetero_graph(one) for one in arrays]
+
+    def fields(self, places: Sequence[int]) -> dict[str, Any]:
+        """See the class."""
+        from crescendai_assets.models.symbolic import hetero_fields
+
+        return hetero_fields([self.graphs[place] for place in places])
+
+    def sample(self, places: Sequence[int]) -> Tensor:
+        """Notes, shape (n, 6)."""
+        return torch.cat([self.graphs[place]["note"].x for place in places])
+
+
 class CurveInputs:
     """`features` (B, T, 5) and `mask` (B, T)."""
 
@@ -97,7 +115,7 @@ class ScoredInputs:
         """Take both, and the place of each performance's score, -1 where it has none."""
         self.performances, self.scores, self.of_row = performances, scores, list(of_row)
 
-    def fields(self, places: Sequence[int]) -> dict[str, Tensor]:
+    def fields(self, places: Sequence[int]) -> dict[str, Any]:
         """See the class; without the scores' where no clip of the batch has one."""
         fields, wanted = self.performances.fields(places), [self.of_row[place] for place in places]
         there = sorted(set(wanted) - {-1})

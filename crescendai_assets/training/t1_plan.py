@@ -37,7 +37,7 @@ from crescendai_assets.training.hand_dataset import midi_of_segments, score_path
 TierAudio: TypeAlias = Callable[[Partition], AudioFiles]
 """Where the audio of a partition of another tier lies."""
 
-Kind = Literal["hand", "notes", "tokens", "score_graphs", "features", "embeddings", "audio"]
+Kind = Literal["hand", "notes", "tokens", "score_graphs", "hetero_graphs", "features", "embeddings", "audio"]
 """What a model listens to. `hand`, which is part of `features`, and what follows it are products of the corpus; `notes`
 are features of notes aligned with their score (`note_dataset`), read from MIDI; `audio` is heard through MuQ."""
 
@@ -47,6 +47,7 @@ PRODUCTS: Mapping[Kind, str] = {
     "hand": "features",
     "tokens": "tokens",
     "score_graphs": "score_graphs",
+    "hetero_graphs": "hetero_graphs",
     "features": "features",
 }
 """Where symbols are."""

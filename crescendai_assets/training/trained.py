@@ -13,7 +13,7 @@ from crescendai_assets.embeddings.identity import EncoderSpec, identify
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.training.batches import in_order
 from crescendai_assets.training.checkpoints import CheckpointFiles, read_report, refuse_foreign
-from crescendai_assets.training.registry import Dims, make_inputs, representation, scores_of, spec_of
+from crescendai_assets.training.registry import MODELS, Dims, make_inputs, representation, scores_of, spec_of
 from crescendai_assets.training.settings import FitSettings, hardware
 from crescendai_assets.training.t1_data import T1Data, as_written, load_rows, load_t1
 from crescendai_assets.training.t1_plan import T1Place, T1Plan, backbone_spec
@@ -80,7 +80,8 @@ def load_module(files: CheckpointFiles, settings: FitSettings, encoder: EncoderS
     if report is None:
         raise SetupError(f"{files.folder}: there is no finished checkpoint; train {settings.model} first")
     if spec.of_arrays:
-        raise SetupError(f"{settings.model} is a model of arrays and has no vectors; fuse one of S1, S2 and S3")
+        able = ", ".join(key for key, one in MODELS.items() if one.of_symbols)
+        raise SetupError(f"{settings.model} is a model of arrays and has no vectors; fuse one of {able}")
     if settings.use_pretrained_muq:
         refuse_foreign(report, files, report.labels, identify(backbone_spec(encoder)).digest)
     dims: dict[str, Any] = dict(report.dims)
@@ -157,11 +158,12 @@ def _asked(
     device: str,
 ) -> Tensor:
     import torch
+    from lightning.fabric.utilities import move_data_to_device
 
     model = model.to(device).eval()
     found = []
     with torch.inference_mode():
         for chosen in in_order(places, batch_size):
-            batch = {name: value.to(device) for name, value in batches[chosen].items()}
+            batch = move_data_to_device(batches[chosen], torch.device(device))  # typed graphs are mappings
             found.append(ask(model, batch).float().cpu())
     return torch.cat(found).clone()

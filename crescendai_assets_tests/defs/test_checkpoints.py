@@ -14,6 +14,7 @@ from crescendai_assets.labels.files import label_files
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport
 from crescendai_assets.training.registry import MODELS
 from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.t1_plan import PRODUCTS
 from crescendai_assets_tests.defs.conftest import Platform, told
 from crescendai_assets_tests.training.rated_lake import TINY, make_rated_lake
 
@@ -69,18 +70,19 @@ def test_folds_are_partitions_and_a_checkpoint_is_trained_once_with_green_checks
     assert all(again.checks.values())
 
 
-def test_curves_settings_device_and_figures_are_on_the_page_and_the_hook_is_called(rated):
+@pytest.mark.parametrize("model", ["S1", "S2h"])
+def test_curves_settings_device_and_figures_are_on_the_page_and_the_hook_is_called(rated, model):
     before, CALLED[:] = torch.get_num_threads(), []
     torch.set_num_threads(1)
-    config = {"epochs": 2, "device": "cpu", "sizes": TINY["S1"], "on_fold_complete": f"{__name__}:published"}
-    result = train(rated, "S1", "performer-s1f2", **config)
+    config = {"epochs": 2, "device": "cpu", "sizes": TINY[model], "on_fold_complete": f"{__name__}:published"}
+    result = train(rated, model, "performer-s1f2", **config)
     torch.set_num_threads(before)
     assert result.success
     page = shown(result)
     assert str(page["picture_of_losses"]).startswith("![losses by epoch](data:image/png")
     assert {"r2", "pair_accuracy", "seconds", "settings", "rows_val", "trained_parameters"} <= page.keys()
     assert str(page["device"]).startswith("CPU")
-    assert CALLED == ["S1 performer-s1f2"]
+    assert [f"{model} performer-s1f2"] == CALLED
     assert all(one.passed for one in result.get_asset_check_evaluations())
 
 
@@ -104,7 +106,7 @@ def test_finished_folds_become_a_comparison_with_pictures_and_a_verdict(rated):
     page = done["reports/symbolic_comparison"].metadata
     assert page["verdict work"].startswith("Winner: S0")
     assert page["by_dimension"].startswith("![by_dimension](data:image/png")
-    assert (page["folds_told_of"], page["no_finished_checkpoint"]) == (len(works), "S1, S2, S3, S4")
+    assert (page["folds_told_of"], page["no_finished_checkpoint"]) == (len(works), "S1, S2, S2h, S3, S4")
     assert done["reports/audio_comparison"].metadata["no_finished_checkpoint"] == "A0, A1, A2, A3"
     assert rated.run(["checkpoints/S0"], "passage-s0f0")["checkpoints/S0"].succeeded
     assert rated.check("reports/symbolic_comparison") == {"idempotent": False}, "another fold is finished since"
@@ -136,8 +138,17 @@ def test_training_is_never_automated_and_waits_for_a_device(platform):
     assert platform.definitions.resolve_job_def("train_checkpoints").partitions_def.name == "fold"
 
 
+def test_a_model_of_symbols_stands_below_what_it_listens_to_hand_features_and_its_pretraining(platform):
+    graph = platform.definitions.resolve_asset_graph()
+    for spec in MODELS.values():
+        parents = {key.to_user_string() for key in graph.get(dg.AssetKey(["checkpoints", spec.key])).parent_keys}
+        heard = {f"symbolic/{PRODUCTS[spec.kind]}", "symbolic/features"} if spec.kind in PRODUCTS else set()
+        assert {one for one in parents if one.startswith("symbolic/")} == heard
+        assert (f"pretrained/{spec.key}" in parents) == (spec.of_symbols or spec.key == "A2")
+
+
 @pytest.mark.parametrize(
-    ("track", "models"), [("symbolic", "S0 S1 S2 S3 S4"), ("audio", "A0 A1 A2 A3"), ("fusion", "F1 F2 F3")]
+    ("track", "models"), [("symbolic", "S0 S1 S2 S2h S3 S4"), ("audio", "A0 A1 A2 A3"), ("fusion", "F1 F2 F3")]
 )
 def test_a_job_trains_what_a_report_compares(platform, track, models):
     job = platform.definitions.resolve_job_def(f"train_{track}")

@@ -155,7 +155,7 @@ def test_missing_folds_are_named_and_a_model_without_a_whole_shuffle_cannot_win(
     text = as_markdown(comparison)
     assert "S1: not finished: s0f1, s0f3, s1f0, s1f2, s1f3, s2f0, s2f1, s2f2, s2f3" in text
     assert "as no shuffle is complete: S1" in text
-    assert "No finished checkpoint: S2, S3" in text
+    assert "No finished checkpoint: S2, S2h, S3" in text
 
 
 def test_models_are_set_side_by_side_on_the_shuffles_that_all_have(place):
@@ -231,7 +231,7 @@ def test_difficulty_that_cannot_be_told_says_why(place, tmp_path):
 
 
 def test_every_model_of_a_comparison_is_drawn(place):
-    names = ("S0", "S1", "S2", "S3", "S4", "A0", "A1", "A2", "A3", "F1")
+    names = ("S0", "S1", "S2", "S2h", "S3", "S4", "A0", "A1", "A2", "A3", "F1")
     for name in names[1:]:
         pretend(place, name, 0.1)
     section = compare(place, "fusion", draws=0).sections[0]
@@ -279,7 +279,7 @@ def test_a_report_is_written_with_its_pictures_and_again_the_same(place):
     assert all(picture.startswith(b"\x89PNG") and len(picture) <= 40_000 for picture in pictures.values())
     assert files.picture("scatter").read_bytes() == pictures["scatter"]
     assert files.markdown.read_text().count("![") == 4
-    assert comparison.absent == ("S1", "S2", "S3", "S4")
+    assert comparison.absent == ("S1", "S2", "S2h", "S3", "S4")
     assert planned_digest(place, "symbolic_comparison") == files.digest
 
 

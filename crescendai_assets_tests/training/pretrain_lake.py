@@ -49,7 +49,7 @@ def brief(model: str, **changes: Any) -> PretrainSettings:
     sizes = TINY.get(model, {"hidden_dim": 32})
     if model == "A2":  # a contrast wants many others
         changes = {"batch_size": 16, "learning_rate": 1e-3, **changes}
-    length = {"S1": 128, "S2": 64, "S3": 300}.get(model, 0)
+    length = {"S1": 128, "S2": 64, "S2h": 64, "S3": 300}.get(model, 0)
     settings: dict[str, Any] = {"epochs": 2, "batch_size": 4, "device": "cpu", "learning_rate": 3e-3, "sizes": sizes}
     return PretrainSettings(model, **{**settings, "length": length, **changes})
 

@@ -28,15 +28,17 @@ from crescendai_assets.symbolic.corpus.listing import Sources, list_source
 from crescendai_assets.symbolic.corpus.performances import corpus_tier, make_product, read_performances
 from crescendai_assets.symbolic.corpus.products import products
 from crescendai_assets.training.settings import FitSettings
-from crescendai_assets.training.t1_plan import T1Place
+from crescendai_assets.training.t1_plan import PRODUCTS, T1Place
 
 FOLD = "passage-s0f0"
 
 _NARROW = {"d_model": 32, "nhead": 2, "num_layers": 1, "hidden_dim": 32}
+_GRAPH = {"hidden_dim": 32, "num_heads": 2, "num_layers": 1}
 TINY: dict[str, dict[str, Any]] = {
     "S0": {"trees": 25},
     "S1": {**_NARROW, "max_seq_len": 256},
-    "S2": {"hidden_dim": 32, "num_heads": 2, "num_layers": 1},
+    "S2": _GRAPH,
+    "S2h": _GRAPH,
     "S4": {"trees": 25},
     "S3": {**_NARROW, "kernels": [3, 9, 27], "max_frames": 1500, "codebook_entries": 8},
 }
@@ -63,7 +65,7 @@ def make_rated_lake(root: Path) -> T1Place:
     partition = corpus_tier(lake).partition("percepiano")
     listing = list_source("percepiano", Sources(percepiano=source / "midi"))
     read_performances(partition, listing)
-    for name in ("tokens", "score_graphs", "features"):
+    for name in dict.fromkeys(PRODUCTS.values()):
         make_product(partition, products()[name], listing)
     place = T1Place.of(lake, source / "score_midi", midi=source / "midi")
     give_embeddings(place)

@@ -51,7 +51,13 @@ def heard(place, key: str, checkpoint: Checkpoint, *, with_score: bool = True) -
 
 @pytest.mark.parametrize(
     "model",
-    ["S0", "S2", "A0", *(pytest.param(one, marks=pytest.mark.slow) for one in ("S1", "S3", "S4", "A3", "F1", "F3"))],
+    [
+        "S0",
+        "S2",
+        "S2h",
+        "A0",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("S1", "S3", "S4", "A3", "F1", "F3")),
+    ],
 )
 def test_a_file_gets_the_scores_that_its_clip_got_when_it_was_held_out(model, place):
     stands_on = ("A0", "S3") if model.startswith("F") else ()
@@ -65,7 +71,9 @@ def test_a_file_gets_the_scores_that_its_clip_got_when_it_was_held_out(model, pl
         np.testing.assert_allclose(said[0], row["scores"], atol=2e-4)
 
 
-@pytest.mark.parametrize("model", ["S2", "F1", *(pytest.param(one, marks=pytest.mark.slow) for one in ("S1", "S3"))])
+@pytest.mark.parametrize(
+    "model", ["S2", "F1", *(pytest.param(one, marks=pytest.mark.slow) for one in ("S1", "S2h", "S3"))]
+)
 def test_a_model_that_heard_scores_in_training_hears_the_one_that_is_given(model, place):
     """Hand features would tell of the score too: they are left away."""
     stands_on, changes = ("A0", "S2"), {"seed": 1, "hand_features": False}

@@ -21,10 +21,13 @@ import torch
 
 from crescendai_assets.labels.folds import fold_keys
 from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.sample.ratings import PLANTED_COLUMNS, SHUFFLED_COLUMN
+from crescendai_assets.symbolic.corpus.products import products
 from crescendai_assets.training.checkpoints import FitReport, files_of, read_report, trained_file, write_report
 from crescendai_assets.training.fit import fit_fold
+from crescendai_assets.training.registry import MODELS
 from crescendai_assets.training.settings import FitSettings
 from crescendai_assets.training.task import is_current, plan_fit
 from crescendai_assets_tests.training.rated_lake import fold, tiny
@@ -37,7 +40,7 @@ def scores(place, model: str = "S1", seed: int = 0) -> np.ndarray:
     return np.array([row["scores"] for row in rows])
 
 
-@pytest.mark.parametrize("model", ["S0", "S1", "S2", "S3", "A0", "A1", "A2", "A3"])
+@pytest.mark.parametrize("model", ["S0", "S1", "S2", "S2h", "S3", "A0", "A1", "A2", "A3"])
 def test_a_fold_of_every_model_is_trained_and_tells_what_it_never_saw(model, place):
     said: list[str] = []
     report = fit_fold(place, fold(place), tiny(model), progress=said.append)
@@ -112,6 +115,44 @@ def test_a_second_run_does_nothing_and_a_changed_setting_trains_again(place):
     assert fit_fold(place, fold(place), tiny("S0", sizes={"trees": 26})).fresh
     assert fit_fold(place, fold(place), tiny("S0", seed=1)).fresh
     assert files.report.exists(), "another seed is another checkpoint"
+
+
+SETTINGS = {
+    "S0": "1c5ea88ce3a0b3dbcd8b4ba35371a2f1",
+    "S1": "95d1fb8435e7f3ac26a9c11567fdb72f",
+    "S2": "f758174ce2166a6e2fc470372d33c59c",
+    "S3": "feba6e3d0b8df9e4cbaeca747156c6ff",
+    "S4": "6899d4a080f15be44fc147f166c231ab",
+    "A0": "41d1c85fad93114c10ff3d3dadbed347",
+    "A1": "45eec8129d9d770b16fc4379803cf931",
+    "A2": "7c45518cd2c4924334e02a1f4c6b3fb2",
+    "A3": "2212b8b2a48005f2ba7e9252fd31e054",
+    "F1": "49e824d19c55a0e1444ab5f480e10e9f",
+    "F2": "142173ccb2c58d23c4d3b45d40106b72",
+    "F3": "5171f62262083cacc389ed39f26b0869",
+}
+
+
+def test_the_usual_settings_are_told_as_they_were_when_real_folds_were_trained_by_them():
+    """Where this fails every checkpoint there is would be trained again: days, where there is much to train."""
+    assert {model: fingerprint(FitSettings(model).identity) for model in SETTINGS} == SETTINGS
+
+
+def test_a_product_that_a_model_does_not_listen_to_is_no_part_of_what_it_is(own_place):
+    others = [key for key, spec in MODELS.items() if spec.kind not in (None, "hetero_graphs")]
+    before = {model: plan_fit(own_place, fold(own_place), tiny(model)).fingerprint for model in others}
+    typed = plan_fit(own_place, fold(own_place), tiny("S2h")).fingerprint
+    assert typed not in before.values()
+    table = own_place.symbolic.stage("hetero_graphs").table
+    rows = list(read_rows(table))
+    rows[0]["content"] = "0" * 32
+    products()["hetero_graphs"].table.write(table, rows)
+    assert {model: plan_fit(own_place, fold(own_place), tiny(model)).fingerprint for model in others} == before
+    assert plan_fit(own_place, fold(own_place), tiny("S2h")).fingerprint != typed
+    table.unlink()
+    assert {model: plan_fit(own_place, fold(own_place), tiny(model)).fingerprint for model in others} == before
+    with pytest.raises(SetupError, match="materialize symbolic/hetero_graphs of the source percepiano first"):
+        plan_fit(own_place, fold(own_place), tiny("S2h"))
 
 
 def test_labels_that_changed_make_a_checkpoint_stale(own_place):
@@ -310,7 +351,7 @@ def accuracies(place, model: str, **changes: Any) -> tuple[float, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["S0", "S4", "S1", "S2", "S3", "A0", "A1", "A2", "A3"])
+@pytest.mark.parametrize("model", ["S0", "S4", "S1", "S2", "S2h", "S3", "A0", "A1", "A2", "A3"])
 def test_what_is_planted_is_heard_and_what_is_shuffled_is_not(model, place):
     planted, shuffled = accuracies(place, model, epochs=25, patience=25)
     print(model, planted, shuffled)

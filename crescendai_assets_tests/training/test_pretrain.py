@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Lake
 from crescendai_assets.lake.tables import read_rows
 from crescendai_assets.symbolic.corpus.products import products
@@ -37,10 +38,10 @@ from crescendai_assets.training.pretrain_plan import (
     set_aside,
     state_of_inputs,
 )
-from crescendai_assets.training.pretrain_settings import PretrainSettings
+from crescendai_assets.training.pretrain_settings import HIDDEN, KEYS, LENGTHS, PRODUCTS, PretrainSettings
 from crescendai_assets.training.pretrained import NOT_BEGUN_FROM, begin_from, pretrained_files, read_pretrained
 from crescendai_assets.training.pretraining import corpus_path, write_corpus
-from crescendai_assets.training.registry import Dims, spec_of
+from crescendai_assets.training.registry import MODELS, Dims, spec_of
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets.training.task import is_current, plan_fit
 from crescendai_assets_tests.training.pretrain_lake import add_corpus, add_tiers, brief, compile_packs
@@ -78,7 +79,7 @@ def own(rated, tmp_path) -> Lake:
     return Lake(tmp_path / "lake")
 
 
-@pytest.mark.parametrize(("model", "epochs"), [("S1", 20), ("S2", 6), ("S3", 6), ("A2", 6)])
+@pytest.mark.parametrize(("model", "epochs"), [("S1", 20), ("S2", 6), ("S2h", 6), ("S3", 6), ("A2", 6)])
 def test_what_is_hidden_is_guessed_better_than_by_an_untrained_encoder(place, model, epochs):
     said: list[str] = []
     report = pretrain(place, brief(model, epochs=epochs, patience=epochs), progress=said.append)
@@ -239,7 +240,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_weights_of_an_undisturbed_pretra
 
 
 @pytest.mark.parametrize(
-    "model", ["S2", "A2", pytest.param("S1", marks=pytest.mark.slow), pytest.param("S3", marks=pytest.mark.slow)]
+    "model", ["S2", "S2h", "A2", *(pytest.param(one, marks=pytest.mark.slow) for one in ("S1", "S3"))]
 )
 def test_finetuning_begins_from_the_encoder_and_not_from_the_head(t1, place, model):
     pretrain(place, brief(model))
@@ -371,7 +372,7 @@ def test_a_pretraining_is_planned_once_for_all_folds_and_again_when_any_table_ch
     assert "out of date" in plan_fit(t1, fold(t1), tiny(model)).start.said
 
 
-@pytest.mark.parametrize("model", ["S1", "S2", "S3", "A2"])
+@pytest.mark.parametrize("model", KEYS)
 def test_every_file_that_a_plan_reads_is_looked_at_before_a_plan_is_kept(model, place, monkeypatch):
     read: set[str] = set()
 
@@ -465,7 +466,7 @@ def test_a_full_disk_says_what_to_do_and_a_torn_state_costs_epochs_and_no_more(p
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "A1"}, "'A1' is not pretrained; S1, S2, S3, A2 are"),
+        ({"model": "A1"}, "'A1' is not pretrained; S1, S2, S2h, S3, A2 are"),
         ({"preset": "large"}, "preset is 'large'"),
         ({"hidden_share": 1.0}, "hidden_share 1.0"),
         ({"epochs": 0}, "epochs is 0"),
@@ -474,6 +475,24 @@ def test_a_full_disk_says_what_to_do_and_a_torn_state_costs_epochs_and_no_more(p
 def test_settings_that_nothing_can_be_pretrained_by_are_refused(changes, message):
     with pytest.raises(SetupError, match=message):
         PretrainSettings(**{"model": "S1", **changes})
+
+
+def test_every_encoder_of_symbols_is_pretrained_and_has_a_task_a_length_and_a_share():
+    assert set(PRODUCTS) == {key for key, spec in MODELS.items() if spec.track == "symbolic"} - {"S0", "S4"}
+    assert set(KEYS) == set(LENGTHS) == set(NOT_BEGUN_FROM) == {*PRODUCTS, "A2"}
+    assert set(HIDDEN) == set(PRODUCTS)
+
+
+SETTINGS = {
+    "S1": "54bcffb946050287b90f5c11c06261d7",
+    "S2": "0edb361c96844e5df55e32782d5b25dd",
+    "S3": "87760cdcbafa343d3b982a04bd61eb3f",
+    "A2": "97242d32a50d7f64c8e3673d7df29776",
+}
+
+
+def test_the_usual_settings_are_told_as_they_were_when_encoders_were_pretrained_by_them():
+    assert {model: fingerprint(PretrainSettings(model).identity) for model in SETTINGS} == SETTINGS
 
 
 def test_nothing_to_learn_from_is_told_with_what_to_do(tmp_path):

@@ -23,7 +23,7 @@ from crescendai_assets_tests.training.rated_lake import fold, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-KINDS: dict[str, Kind] = {"S1": "tokens", "S2": "score_graphs", "S3": "features"}
+KINDS: dict[str, Kind] = {"S1": "tokens", "S2": "score_graphs", "S2h": "hetero_graphs", "S3": "features"}
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_what_a_checkpoint_says_depends_on_the_scores_and_on_whether_they_are_he
     assert deaf.dims["scores"] == 0
 
 
-SLOW = [pytest.param(model, marks=pytest.mark.slow) for model in ("S1", "S3")]
+SLOW = [pytest.param(model, marks=pytest.mark.slow) for model in ("S1", "S2h", "S3")]
 
 
 @pytest.mark.parametrize("model", ["S2", *SLOW])
@@ -126,10 +126,11 @@ def test_a_checkpoint_that_heard_scores_says_the_same_when_it_is_opened_again(mo
         assert scores_of(module, deaf).isfinite().all(), "a performance that comes without its score is judged too"
 
 
-def test_a_fusion_takes_the_score_as_a_third_vector(partly):
-    for model in ("A0", "S2"):
+@pytest.mark.parametrize("symbolic", ["S2", pytest.param("S2h", marks=pytest.mark.slow)])
+def test_a_fusion_takes_the_score_as_a_third_vector(symbolic, partly):
+    for model in ("A0", symbolic):
         fit_fold(partly, fold(partly), tiny(model))
-    settings = tiny("F2", fused=("A0", "S2"))
+    settings = tiny("F2", fused=("A0", symbolic))
     report = fit_fold(partly, fold(partly), settings)
     assert report.dims["scores"] == 1
     task = plan_fit(partly, fold(partly), settings)
@@ -146,7 +147,7 @@ def test_a_fusion_takes_the_score_as_a_third_vector(partly):
     played = vectors_of(part.files, part.place, part.plan, part.settings, task.plan.keys)
     assert (played[known] - found[known]).abs().max() > 1e-3
     assert fit_fold(partly, fold(partly), replace(settings, use_score=False)).dims["scores"] == 0
-    assert fit_fold(replace(partly, scores=None), fold(partly), tiny("S2")).dims["scores"] == 0
+    assert fit_fold(replace(partly, scores=None), fold(partly), tiny(symbolic)).dims["scores"] == 0
 
 
 def test_a_score_as_a_performance_deviates_from_itself_in_nothing(place):
