@@ -144,6 +144,9 @@ def test_a_model_of_symbols_stands_below_what_it_listens_to_hand_features_and_it
         parents = {key.to_user_string() for key in graph.get(dg.AssetKey(["checkpoints", spec.key])).parent_keys}
         product = PRODUCTS.get(spec.kind) if spec.kind else None
         heard = {f"symbolic/{product}", "symbolic/features"} if product else set()
+        heard |= {"symbolic/corpus"} if spec.beside else set()  # which recordings of other tiers are rated works
+        tiers = {"competition/ordinal", "maestro/contrastive_mapping", "youtube/pack"}
+        assert tiers <= parents if spec.beside else not tiers & parents
         assert {one for one in parents if one.startswith("symbolic/")} == heard
         assert (f"pretrained/{spec.key}" in parents) == (spec.of_symbols or spec.key == "A2")
 
