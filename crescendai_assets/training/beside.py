@@ -74,7 +74,6 @@ def beside_of(place: T1Place, settings: FitSettings) -> PretrainPlan:
     Args:
         place: Where the rated clips are; the tiers lie in the same lake.
         settings: Which model, and which tiers.
-
     """
     if not spec_of(settings.model).beside or not settings.tiers:
         return NOTHING
