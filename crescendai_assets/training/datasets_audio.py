@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from crescendai_assets.embeddings.store import read_embedding
+from crescendai_assets.embeddings.store import WIDTH, read_embedding
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.training.datasets_batches import Item, multi_task_collate_fn
 from crescendai_assets.training.datasets_chance import Reshuffled
@@ -253,7 +253,8 @@ def _checked(embedding: Any, name: str) -> Tensor:
     Raises:
         SetupError: It is none.
     """
-    if not isinstance(embedding, Tensor) or embedding.ndim not in (1, 2) or not len(embedding):
+    sound = isinstance(embedding, Tensor) and embedding.ndim == 1 and len(embedding) > WIDTH  # not one pooled vector
+    if not isinstance(embedding, Tensor) or not (sound or embedding.ndim == 2) or not len(embedding):
         found = f"shape {tuple(embedding.shape)}" if isinstance(embedding, Tensor) else type(embedding).__name__
         raise SetupError(
             f"{name}: embedding is {found}; expected a tensor (frames, 1024) or of samples, a path, or a pack"
