@@ -18,6 +18,7 @@ from crescendai_assets.cli.catalogue import catalog
 from crescendai_assets.cli.score import score
 from crescendai_assets.cli.shown import print_json, print_table, size, some
 from crescendai_assets.cli.shown_status import print_status
+from crescendai_assets.cli.train import train
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import CACHES, open_lake
 
@@ -151,6 +152,7 @@ def reset_embeddings(tier: str, root: str | None, embedding_set: str, yes: bool)
 
 main.add_command(catalog)
 main.add_command(score)
+main.add_command(train)
 
 
 @main.command()
