@@ -120,8 +120,8 @@ def decode_stretch(path: str | Path, start: int, stop: int) -> Audio:
         stop: The one after the last.
 
     Returns:
-        Mono float32, shape (stop - start,): of a file at `SAMPLE_RATE` what `decode` gives, of another one the same but
-        for the resampler's last digits.
+        Mono float32, shape (stop - start,): of a file at `SAMPLE_RATE` what `decode` gives, of another one, or of a
+        codec that loses something, the same but for the last digits.
 
     Raises:
         RecordingError: It cannot be decoded, or ends before `stop`.
@@ -145,7 +145,7 @@ def decode_stretch(path: str | Path, start: int, stop: int) -> Audio:
 def _stretch(file: soundfile.SoundFile, start: int, stop: int) -> Audio:
     rate = file.samplerate
     # from a place that is a whole sample at both rates, so that resampling keeps the grid of a whole recording's
-    step = SAMPLE_RATE // math.gcd(SAMPLE_RATE, rate)
+    step = 2 * SAMPLE_RATE // math.gcd(SAMPLE_RATE, rate)  # twice, or half a sample would be rounded away
     first = max(0, (start - _AROUND * SAMPLE_RATE) // step * step) if rate != SAMPLE_RATE else start
     last = stop + (_AROUND * SAMPLE_RATE if rate != SAMPLE_RATE else 0)
     file.seek(min(first * rate // SAMPLE_RATE, file.frames))

@@ -37,15 +37,15 @@ class EvaluationWork:
     others: str = r"(?!)"
 
 
-_B_FLAT = r"\b(?:b flat|bb|b dur|si bemol)\b"
+_B_FLAT = r"\b(?:b ?flat|bb|b dur|si b(?:emol)?)\b"
 _COUNT = r"(?:\d|two|three|four|eight|complete|the|all|late|last)"
 
 PERCEPIANO_WORKS = (
     EvaluationWork(
         "Beethoven WoO 80",
         "beethoven",
-        titles=r"\bwoo ?80\b|\b(?:32|thirty ?two|zweiunddreissig|trente deux)\b.*\bvar|"
-        r"^(?:piano )?varia\w+ (?:in )?c (?:min|moll)|^c moll varia",
+        titles=r"\bwo[o0] ?80\b|\b(?:32|thirty ?two|zweiunddreissig|trente deux)\b.*\bvar|"
+        r"^(?:piano )?varia\w+ (?:in )?c (?:min|moll)|\bc (?:min\w*|moll) varia|^varia\w+$|\bvaria\w+ .*\bc moll\b",
         others=r"^(?!.*woo80(?!\d)).*_(?:op|woo)\d",
     ),
     EvaluationWork(
@@ -60,7 +60,8 @@ PERCEPIANO_WORKS = (
     EvaluationWork(
         "Schubert D 960",
         "schubert",
-        titles=rf"\b960\b|\bd960\b|\b(?:klavier)?son(?:at\w*)?\b.*(?:{_B_FLAT}|\bn[or] ?21\b)|{_B_FLAT}.*\bsonat|"
+        titles=rf"\b960\b|\bd960\b|\b(?:klavier)?son(?:at\w*)?\b.*(?:{_B_FLAT}|\b(?:n[or]? ?)?21\b)|"
+        rf"\blast sonata|{_B_FLAT}.*\bsonat|"
         rf"^(?:{_COUNT} )*(?:piano |klavier)?sonat(?:a|as|e|en|es)(?: complete)?$",
         others=r"^sonata_d(?!960)\d+(?!.*d960)",  # several sonatas ("sonatas_d958") may go up to it
     ),
@@ -79,7 +80,7 @@ _SPELLED = (
 """Ways to write a title that `work_id` does not read, and what it reads instead, in this order."""
 
 
-_NUMBERS = re.compile(r"\bd ?9(?:35|60)\b|\bwoo ?80\b")
+_NUMBERS = re.compile(r"\bd ?9(?:35|60)\b|\bwo[o0] ?80\b")
 """Of catalogues, that mean a rated work whoever is named, or in whatever script."""
 
 

@@ -1,7 +1,8 @@
 """What audio models are told: options that all of them take, and what a batch holds.
 
 A batch is a mapping of one of three kinds, told by its fields, or a mapping of names (one a tier) to such batches, the
-parts of which are meaned. B rows, D dimensions; masks say which frames (B, T), or samples (B, n), are there.
+parts of which are meaned, rankings added. B rows, D dimensions; masks say which frames (B, T), or samples (B, n), are
+there.
 
 - pairs: `embeddings_a/b`; by choice `mask_a/b`, `labels_a/b` (B, D) for regression and ranking, `weights_a/b` (B,),
   `placement_a/b` (B,) for ranking of the whole (1 is best, NaN unknown), `piece_ids_a/b` (B,) for contrast. All pairs

@@ -157,11 +157,13 @@ def _unknown(place: PretrainPlace, found: Mapping[str, Mapping[str, Row]]) -> li
 
 def _other_encoder(tier: Tier, heard: str) -> str:
     """Why a tier cannot be learnt from beside the rated clips; empty where it can, or holds nothing."""
-    for partition in tier.partitions(CLEAN.asset):
-        identity = read_identity(partition.embedding_folder)
-        if sound_digest(identity) != heard and next(iter(CLEAN.rows(partition)), None):
-            said = identity.describe() if identity else "nobody knows what"
-            return f"{partition.embedding_folder} was embedded by {said}, the rated clips by another encoder"
+    for product in (CLEAN, AUGMENTED) if tier.name == T4 else (CLEAN,):
+        for partition in tier.partitions(product.asset):
+            folder = product.folder(partition)
+            identity = read_identity(folder)
+            if sound_digest(identity) != heard and next(iter(product.rows(partition)), None):
+                said = identity.describe() if identity else "nobody knows what"
+                return f"{folder} was embedded by {said}, the rated clips by another encoder"
     return ""
 
 
@@ -173,7 +175,7 @@ def _sounds(tier: Tier) -> dict[str, str]:
 
 def _sounding_twins(tier: Tier) -> dict[str, str]:
     """Segment -> mark of what its twin sounds like."""
-    return {row["segment_id"]: fingerprint(row["effects"]) for row in rows_of_all(tier, AUGMENTED.asset)}
+    return {row["segment_id"]: fingerprint(row["fingerprint"]) for row in rows_of_all(tier, AUGMENTED.asset)}
 
 
 def beside_in_words(plan: PretrainPlan) -> str:

@@ -25,14 +25,14 @@ from crescendai_assets.embeddings.muq import SEGMENT_SAMPLES
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.training.batches import PassageBatches, in_order
-from crescendai_assets.training.beside_sound import SegmentSound
+from crescendai_assets.training.beside_sound import SegmentSound, refuse_silent
 from crescendai_assets.training.datasets_audio import CompetitionDataset
 from crescendai_assets.training.datasets_chance import generator
 from crescendai_assets.training.datasets_pairs import CompetitionPairSampler
 from crescendai_assets.training.ordinal import competition_rows
 from crescendai_assets.training.packing import AUGMENTED, embeddings_of
 from crescendai_assets.training.pretrain_items import Batches, tier_items
-from crescendai_assets.training.pretrain_plan import PretrainPlace, PretrainPlan
+from crescendai_assets.training.pretrain_plan import SIDES, PretrainPlace, PretrainPlan
 from crescendai_assets.training.settings import T2, FitSettings
 from crescendai_assets.training.t1_plan import T1Place, TierAudio
 
@@ -75,6 +75,18 @@ class Tiers:
     def length(self) -> int:
         """Frames, or samples, of a segment that are used."""
         return SEGMENT_SAMPLES if self.audio else _FRAMES
+
+    def refuse_silent(self, plan: PretrainPlan) -> None:
+        """Look, before the first step, whether the audio that is to be heard is there.
+
+        Raises:
+            SetupError: Some is not.
+        """
+        if self.audio is None:
+            return
+        tiers = {row["of"] for row in plan.used}
+        both = {tier: [key for side in SIDES for key in plan.segments_of(side, tier)] for tier in sorted(tiers)}
+        refuse_silent({tier: (SegmentSound(self.place.tier(tier), self.audio), keys) for tier, keys in both.items()})
 
     def heard(self, tier: Tier, asset: str) -> Mapping[str, Tensor]:
         """What is heard of a tier's segments, read when it is asked for."""

@@ -8,19 +8,21 @@ segments that may be a hundred thousand. Which recordings, is planned in `beside
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from crescendai_assets.audio.augmentation import augment_segment
 from crescendai_assets.audio.decode import SAMPLE_RATE, Audio, decode_stretch
-from crescendai_assets.embeddings.augmented import augmentation_from
+from crescendai_assets.embeddings.augmented import Augmentation, augmentation_from
 from crescendai_assets.embeddings.pipeline import bounds_of
 from crescendai_assets.lake.compiled import rows_of_all
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.sources.locate import AudioFiles
 from crescendai_assets.training.packing import AUGMENTED
 from crescendai_assets.training.t1_plan import TierAudio
 
@@ -40,38 +42,88 @@ class SegmentSound(Mapping[str, "Tensor"]):
             twins: Whether segments sound as `augmented_pairs` made them.
         """
         self._segments: dict[str, Row] = {}
-        self._recordings: dict[str, tuple[Row, str]] = {}
+        self._recordings: dict[str, tuple[Row, AudioFiles]] = {}
         for partition in tier.partitions("segments"):
+            files = audio(partition)
             self._segments |= {row["segment_id"]: row for row in read_rows(partition.stage("segments").table)}
             recordings = read_rows(partition.stage("recordings").table)
-            self._recordings |= {row["recording_id"]: (row, partition.key) for row in recordings}
-        self._files = {one.key: audio(one) for one in tier.partitions("segments")}
-        self._presets = (
-            {row["segment_id"]: row["preset"] for row in rows_of_all(tier, AUGMENTED.asset)} if twins else {}
-        )
-        self._twins = twins
+            self._recordings |= {row["recording_id"]: (row, files) for row in recordings}
+        self._pairs = {row["segment_id"]: row for row in rows_of_all(tier, AUGMENTED.asset)} if twins else None
+        self._made: dict[str, Augmentation] = {}
+        self._paths: dict[str, Path] = {}
 
     def __getitem__(self, key: str) -> Tensor:
         samples = self._clean(key)
-        if self._twins:
-            made = augmentation_from(self._presets[key])
-            samples, _ = augment_segment(samples, SAMPLE_RATE, key, made.preset, made.room_responses)
-        return torch.from_numpy(samples)
+        return torch.from_numpy(samples if self._pairs is None else self._twin(key, samples, self._pairs[key]))
 
     def __contains__(self, key: object) -> bool:
-        return key in (self._presets if self._twins else self._segments)
+        return key in (self._segments if self._pairs is None else self._pairs)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._presets if self._twins else self._segments)
+        return iter(self._segments if self._pairs is None else self._pairs)
 
     def __len__(self) -> int:
-        return len(self._presets if self._twins else self._segments)
+        return len(self._segments if self._pairs is None else self._pairs)
+
+    def faults(self, keys: Iterable[str]) -> list[str]:
+        """Why recordings of these segments cannot be heard, one each; nothing is decoded."""
+        found: dict[str, str] = {}
+        for key in keys:
+            recording = key.rpartition("_seg")[0]
+            if recording in found or recording in self._paths:
+                continue
+            try:
+                self._path(key)
+            except SetupError as error:
+                found[recording] = str(error)
+        return list(found.values())
 
     def _clean(self, key: str) -> Audio:
-        segment = self._segments[key]
-        recording, partition = self._recordings[segment["recording_id"]]
-        ((start, stop),) = bounds_of([segment])
+        path = self._path(key)
+        ((start, stop),) = bounds_of([self._segments[key]])
         try:
-            return decode_stretch(self._files[partition].path(recording), start, stop)
+            return decode_stretch(path, start, stop)
         except RecordingError as error:
             raise SetupError(f"{error}; then train again, or leave its tier out of `tiers`") from error
+
+    def _path(self, key: str) -> Path:
+        """Of the recording; looked at once, since one whose time of change differs is hashed."""
+        recording = self._segments[key]["recording_id"]
+        if recording not in self._paths:
+            row, files = self._recordings.get(recording, (None, None))
+            if row is None or files is None:
+                raise SetupError(f"{key}: its recording is not in the recordings table; materialize segments again")
+            try:
+                self._paths[recording] = files.path(row)
+            except RecordingError as error:
+                raise SetupError(f"{error}; then train again, or leave its tier out of `tiers`") from error
+        return self._paths[recording]
+
+    def _twin(self, key: str, samples: Audio, pair: Row) -> Audio:
+        preset = pair["preset"]
+        if preset not in self._made:
+            self._made[preset] = augmentation_from(preset)
+        made = self._made[preset]
+        twin, drawn = augment_segment(samples, SAMPLE_RATE, key, made.preset, made.room_responses)
+        if [one.to_row() for one in drawn] != pair["effects"]:
+            raise SetupError(
+                f"{key}: its twin was made otherwise than it would be now; set CRESCENDAI_ROOM_RESPONSES to the folder "
+                "that augmented_pairs was made with, or materialize it again"
+            )
+        return twin
+
+
+def refuse_silent(sounds: Mapping[str, tuple[SegmentSound, Sequence[str]]]) -> None:
+    """Look, before the first step, whether all recordings that are to be heard are at hand.
+
+    Args:
+        sounds: Tier -> its sound, and the segments that are learnt from.
+
+    Raises:
+        SetupError: Some are not; how many of each tier, and the first reason.
+    """
+    faults = {tier: found for tier, (sound, keys) in sounds.items() if (found := sound.faults(keys))}
+    if faults:
+        counted = ", ".join(f"{len(found)} recordings of {tier}" for tier, found in faults.items())
+        first = next(iter(faults.values()))[0]
+        raise SetupError(f"{counted} cannot be heard, and a training through MuQ hears them: {first}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crescendai_assets.labels.evaluation_works import may_hold_evaluation_work
+from crescendai_assets.labels.evaluation_works import is_evaluation_work, may_hold_evaluation_work
 from crescendai_assets.labels.fold_checks import leaks_of
 from crescendai_assets.labels.folds import fold_of_key
 from crescendai_assets.labels.passages import read_passages
@@ -15,7 +15,7 @@ from crescendai_assets.lake.verify import Outcome, outcome
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, read_report
 from crescendai_assets.training.pretrain_plan import PretrainPlace
 from crescendai_assets.training.pretrain_tiers import rated_recordings
-from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.settings import T2, T3, FitSettings
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets.training.task import is_current, learnt_from_on_disk, plan_fit
 
@@ -68,10 +68,17 @@ def check_learnt_beside(place: T1Place, model: str, partition: str) -> Outcome:
         faults += [
             {"id": row["recording_id"], "fault": f"seed{report.seed} learnt from it, and it may be a rated work"}
             for row in rows
-            if row["recording_id"] in rated or may_hold_evaluation_work(row["piece"])
+            if row["recording_id"] in rated or _names_rated_work(row)
         ]
     facts = {"looked_at": counted, "rated_recordings": len(rated)}
     return outcome(faults, f"none of {counted} recordings is of a work that is judged", "leaks: train it again", facts)
+
+
+def _names_rated_work(row: Row) -> bool:
+    """Whether what a row calls the piece is a rated work, also of a recording that has left the tables."""
+    if row["of"] == T3:
+        return is_evaluation_work("", row["piece"]) is not None  # a `work_id`, which tells pieces of a set apart
+    return row["of"] == T2 and may_hold_evaluation_work(row["piece"])
 
 
 def check_split(place: T1Place, model: str, partition: str) -> Outcome:

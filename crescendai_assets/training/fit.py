@@ -79,6 +79,7 @@ def fit_fold(
             raise SetupError(task.start.refused)
         machine = Hardware("cpu", "64 bits", "CPU") if task.spec.of_arrays else hardware(settings)
         refuse_missing_logger(settings)
+        _refuse_silent(task)
         task.files.report.unlink(missing_ok=True)  # from here on it is not what its report says
         data = load_rows(place, task.plan) if task.parts else load_t1(place, task.plan)
         sides = task.sides()
@@ -95,6 +96,14 @@ def fit_fold(
         shutil.rmtree(task.files.resume, ignore_errors=True)
         progress(f"held out: {', '.join(f'{name} {value:.4f}' for name, value in report.figures.items())}")
         return report
+
+
+def _refuse_silent(task: Task) -> None:
+    """Before what is finished is given up: is the audio of other tiers at hand, where it is heard."""
+    if task.beside.used and task.settings.use_pretrained_muq:
+        from crescendai_assets.training.beside_items import Tiers
+
+        Tiers.of(task.place, task.settings).refuse_silent(task.beside)
 
 
 @dataclass(frozen=True)

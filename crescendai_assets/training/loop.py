@@ -163,6 +163,8 @@ def _run(
         try:
             trainer.fit(model, learnt, chosen, ckpt_path=files.last if goes_on else None, weights_only=False)
         except Exception as error:
+            if isinstance(error, SetupError) and (said := _of_worker(error)):
+                raise SetupError(said) from error
             if not out_of_memory(error):
                 raise
             return False
@@ -228,6 +230,12 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
     )
+
+
+def _of_worker(error: SetupError) -> str:
+    """What a loader's worker said, without the traceback that torch puts before it; empty of other errors."""
+    text = str(error)
+    return text.strip().rpartition("SetupError: ")[2] if "Original Traceback" in text else ""
 
 
 def _halved(files: CheckpointFiles, begun: _Begun, settings: RunSettings, progress: Progress) -> _Begun:

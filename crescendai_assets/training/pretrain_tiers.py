@@ -69,7 +69,10 @@ def plan_tiers(place: PretrainPlace, settings: PretrainSettings) -> PretrainPlan
 
 
 def rated_recordings(place: PretrainPlace) -> set[str]:
-    """Recordings of T2, T3 and T4 that may be of a rated work, by their titles or by the corpus."""
+    """Recordings of T2, T3 and T4 that may be of a rated work, by their titles or by the corpus.
+
+    What sounds the same, or is the same video, counts with it, whatever it is called in another tier.
+    """
     composed = {
         (str(row.get("canonical_composer", "")), str(row.get("canonical_title", "")), str(row["recording_id"]))
         for row in rows_of_all(place.maestro, "segments")
@@ -82,7 +85,19 @@ def rated_recordings(place: PretrainPlace) -> set[str]:
     named |= {one for text, about, one in told if may_hold_evaluation_work(text, about)}
     path = corpus_path(place.corpus)
     held = {row["recording_id"] for row in read_rows(path) if row["role"] == "held_out"} if path.exists() else set()
-    return named | held
+    return _with_copies(place, named | held)
+
+
+def _with_copies(place: PretrainPlace, recordings: Collection[str]) -> set[str]:
+    """Recordings, and those of any tier that have their sound or their video."""
+    marks: dict[str, set[str]] = defaultdict(set)
+    for tier in (place.competition, place.maestro, place.youtube):
+        for asset, column in (("segments", "pcm_hash"), ("recordings", "video_id")):
+            for row in rows_of_all(tier, asset):
+                if row.get(column):
+                    marks[row["recording_id"]].add(f"{column} {row[column]}")
+    known = {mark for one in recordings for mark in marks.get(one, ())}
+    return {*recordings, *(one for one, mine in marks.items() if mine & known)}
 
 
 def pieces_of(

@@ -101,8 +101,9 @@ def plan_fit(place: T1Place, fold: Fold, settings: FitSettings) -> Task:
     told: list[Any] = [settings.identity, asdict(fold), plan.label_digest, plan.input_digest, plan.encoder[1]]
     told += [start.digest] if start.digest else []
     beside = beside_of(place, settings)
-    weights = {T3: settings.l_con, T4: settings.l_inv}
-    told += [[beside.input_digest, [weights.get(tier) for tier in beside.segments]]] if beside.used else []
+    there = {row["of"] for row in beside.used}
+    weights = [[tier, weight] for tier, weight in ((T3, settings.l_con), (T4, settings.l_inv)) if tier in there]
+    told += [[beside.input_digest, weights]] if there else []
     return Task(place, fold, settings, plan, fingerprint(VERSION, *told), files, parts, start, beside)
 
 

@@ -78,8 +78,10 @@ def add_tiers(lake: Lake) -> None:
     """T3: pieces by three performers each. T4: videos and their twins."""
     identity = lake.tier("percepiano").partition().embedding_folder / "encoder.json"
     for tier in ("maestro", "youtube") if identity.exists() else ():
-        lake.tier(tier).embeddings().mkdir(parents=True)
-        shutil.copy(identity, lake.tier(tier).embeddings() / identity.name)
+        for augmented in (False, True) if tier == "youtube" else (False,):
+            folder = lake.tier(tier).embeddings(augmented=augmented)
+            folder.mkdir(parents=True)
+            shutil.copy(identity, folder / identity.name)
     chance = np.random.default_rng(0)
     of_piece, (*manners, room) = chance.normal(size=(2, PIECES, 1024)), LOUD * chance.normal(size=(4, 1024))
     takes = {f"maestro_piece{number}_{who}": number for number in range(PIECES) for who in PERFORMERS}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 
@@ -24,17 +25,17 @@ from crescendai_assets.training.batches import PassageBatches
 from crescendai_assets.training.beside import NO_ORDER, plan_beside
 from crescendai_assets.training.beside_items import Tiers, Together, TogetherOrder, order_learnt, read_beside
 from crescendai_assets.training.checkpoint_checks import check_learnt_beside, check_trained
-from crescendai_assets.training.checkpoints import files_of
+from crescendai_assets.training.checkpoints import files_of, read_report, write_report
 from crescendai_assets.training.fit import fit_fold
 from crescendai_assets.training.pretrain_items import tier_items
-from crescendai_assets.training.pretrain_plan import PretrainPlace
-from crescendai_assets.training.pretrain_tiers import RATED, sound_digest
+from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlace
+from crescendai_assets.training.pretrain_tiers import RATED, rated_recordings, sound_digest
 from crescendai_assets.training.pretraining import corpus_path
 from crescendai_assets.training.settings import T2, T3, T4
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets.training.task import is_current, plan_fit
 from crescendai_assets.training.trained import load_module
-from crescendai_assets_tests.training.pretrain_lake import add_competition, add_tiers
+from crescendai_assets_tests.training.pretrain_lake import add_competition, add_maestro, add_tiers
 from crescendai_assets_tests.training.rated_lake import FOLD, fold, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -94,6 +95,48 @@ def test_a_rated_work_is_known_by_the_video_it_was_heard_in_where_its_piece_name
     assert {int(one.split("entrant")[1][:2]) for one in used} == {3, 4, 6, 7}
     assert plan.left_out[RATED] == 4
     assert "1 recordings of competition name no piece: whether it is a rated work is not known" in plan.notes
+
+
+def test_the_video_or_the_sound_of_a_rated_work_is_left_out_of_every_tier_whatever_it_is_called_there(own):
+    lake = Lake(own.labels.folder.parent)
+    edition, (channel,) = lake.tier(T2).partition("planted2020"), lake.tier(T4).partitions("segments")
+    rated, *_ = [row for row in read_rows(edition.stage("recordings").table) if "960" in row["piece"]]
+    sound = next(row["pcm_hash"] for row in read_rows(edition.stage("segments").table) if "960" in row["piece"])
+    segments = [
+        {**row, "pcm_hash": sound if row["recording_id"] == "yt_video1" else row["pcm_hash"]}
+        for row in read_rows(channel.stage("segments").table)
+    ]
+    write_atomic(channel.stage("segments").table, "".join(canonical_row(row) + "\n" for row in segments).encode())
+    for table, one in ((edition, rated["recording_id"]), (channel, "yt_video2")):
+        path = table.stage("recordings").table
+        others = [row for row in read_rows(path) if row["recording_id"] != one] if path.exists() else []
+        rows = [*others, {**(rated if table is edition else {}), "recording_id": one, "video_id": "abc"}]
+        write_atomic(path, "".join(canonical_row(row) + "\n" for row in rows).encode())
+    assert {"yt_video1", "yt_video2", rated["recording_id"]} <= rated_recordings(PretrainPlace.beside(own))
+    assert not {"yt_video1", "yt_video2"} & set(planned(own).recordings("train", T4))
+
+
+def test_other_pieces_of_a_rated_set_are_no_fault_of_a_checkpoint_that_learnt_from_them(own):
+    lake = Lake(own.labels.folder.parent)
+    shutil.rmtree(lake.tier(T3).folder)
+    pieces = {1: "schubert_impromptu_d935_no1", 4: "schubert_impromptu_d935_no4"}
+    takes = {f"maestro_d935_{number}_{who}": piece for number, piece in pieces.items() for who in ("ann", "bo")}
+    titles = {one: ("Franz Schubert", f"Impromptu in F minor, D. 935 No. {piece[-1]}") for one, piece in takes.items()}
+    identity = own.embeddings.embedding_folder / "encoder.json"
+    lake.tier(T3).embeddings().mkdir(parents=True)
+    shutil.copy(identity, lake.tier(T3).embeddings() / identity.name)
+    add_maestro(lake, dict.fromkeys(takes, np.zeros(1024)), takes, titles)
+    assert len(planned(own).recordings("train", T3)) == 4
+    fit_fold(own, fold(own), tiny("A1", epochs=1))
+    assert check_learnt_beside(own, "A1", FOLD).passed
+    table = files_of(own.root, "A1", fold(own), 0).learnt_from
+    rows = [{**row, "piece": row["piece"].replace("no4", "no3")} for row in read_rows(table)]
+    assert [row for row in rows if "no3" in row["piece"]]
+    LEARNT_FROM.write(table, rows)
+    report = read_report(files_of(own.root, "A1", fold(own), 0))
+    assert report is not None
+    write_report(files_of(own.root, "A1", fold(own), 0), replace(report, learnt_from=LEARNT_FROM.digest(rows)))
+    assert len(check_learnt_beside(own, "A1", FOLD).rows) == 2, "of pieces whose recordings may have left the tables"
 
 
 def test_nobody_set_aside_is_learnt_from_under_another_spelling(rated_place, tmp_path):
@@ -348,6 +391,17 @@ def test_a_tier_that_another_encoder_embedded_is_left_out_and_told_also_in_a_pro
     assert "planted2020" in said
     assert "another@1" in said
     assert "the rated clips by another encoder" in said
+
+
+def test_twins_of_another_encoder_leave_their_tier_out_as_well(own):
+    tier = Lake(own.labels.folder.parent).tier(T4)
+    (channel,) = tier.partitions("augmented_pairs")
+    named = channel.augmented_folder / "encoder.json"
+    assert named.exists()
+    named.write_text(named.read_text().replace('"planted"', '"another"'))
+    plan = planned(own)
+    assert not plan.recordings("train", T4)
+    assert any(note.startswith("without youtube: ") and "another@1" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize(

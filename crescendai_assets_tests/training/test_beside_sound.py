@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch  # noqa: TID253 - tests of torch modules
 
-from crescendai_assets.audio.augmentation import augment_segment
+from crescendai_assets.audio.augmentation import augment_segment, draw, segment_seed
 from crescendai_assets.audio.decode import SAMPLE_RATE, decode, save_audio
 from crescendai_assets.embeddings.identity import EncoderSpec
 from crescendai_assets.labels.clips import key_of
@@ -68,9 +68,13 @@ def give_sound(tier: Tier) -> None:
         write_lines(partition.stage("recordings").table, recordings)
         pairs = partition.stage("augmented_pairs").table
         if pairs.exists():
-            write_lines(
-                pairs, [{**row, "preset": PRESET, "effects": [{"effect": "equalizer"}]} for row in read_rows(pairs)]
-            )
+            made = list(read_rows(pairs))
+            write_lines(pairs, [{**row, "preset": PRESET, "effects": effects_of(row["segment_id"])} for row in made])
+
+
+def effects_of(segment: str) -> list[Any]:
+    """As the preset draws them."""
+    return [one.to_row() for one in draw(PRESET, segment_seed(segment, PRESET))]
 
 
 def audio_of(partition: Partition) -> AudioFiles:
@@ -160,16 +164,37 @@ def test_adapters_on_muq_learn_orders_contrast_and_invariance_beside_ratings(t1)
     assert all(not torch.equal(taught[name], untaught[name]) for name in adapters)
 
 
-def test_audio_that_is_gone_is_named_with_what_to_do_and_where_it_is_must_be_said(t1):
+def test_audio_that_is_gone_is_told_before_a_finished_checkpoint_is_given_up(t1):
+    fit_fold(t1, fold(t1), settings(epochs=1))
+    report = files_of(t1.root, "A1", fold(t1), 0).report
     folder = Tiers.of(t1, settings()).place.maestro.folder / "audio"
     hidden = folder.rename(folder.with_name("hidden"))
     try:
-        with pytest.raises(SetupError, match=r"maestro_piece.*wav: the audio is gone.*leave its tier out of `tiers`"):
+        with pytest.raises(
+            SetupError, match=r"36 recordings of maestro cannot be heard.*wav: the audio is gone.*`tiers`"
+        ):
             fit_fold(t1, fold(t1), settings())
     finally:
         hidden.rename(folder)
+    assert report.exists()
     with pytest.raises(SetupError, match="where the audio of competition, maestro, youtube is was not said"):
         fit_fold(replace(t1, beside=None), fold(t1), settings())
+
+
+def test_a_twin_that_would_be_made_otherwise_now_and_a_segment_without_recording_are_named(t1, tmp_path):
+    shutil.copytree(t1.labels.folder.parent, tmp_path / "lake")
+    youtube = Lake(tmp_path / "lake").tier(T4)
+    (channel,) = youtube.partitions("segments")
+    pairs = channel.stage("augmented_pairs").table
+    rows = list(read_rows(pairs))
+    write_lines(pairs, [{**rows[0], "effects": []}, *rows[1:]])
+    recordings = channel.stage("recordings").table
+    write_lines(recordings, list(read_rows(recordings))[:-1])
+    twins = SegmentSound(youtube, audio_of, twins=True)
+    with pytest.raises(SetupError, match=rf"{rows[0]['segment_id']}: its twin was made otherwise than it would be now"):
+        twins[rows[0]["segment_id"]]
+    with pytest.raises(SetupError, match="its recording is not in the recordings table; materialize segments again"):
+        twins[sorted(twins)[-1]]
 
 
 def test_another_embedding_of_the_tiers_is_no_matter_and_another_cut_is(t1, tmp_path):
