@@ -107,14 +107,15 @@ def plan_beside(place: PretrainPlace, tiers: Sequence[str], share: float, heard:
         if other := "" if heard == SOUND else _other_encoder(tier, heard):
             notes.append(f"without {name}: {other}")
             continue
-        content, twins = (_sounds(tier), _sounding_twins(tier)) if heard == SOUND else (contents_of(tier), None)
+        content = _sounds(tier) if heard == SOUND else contents_of(tier)
         if name == T2:
             found[T2] = ranked_in(tier, content, rated, share, left_out)
         elif name == T3:
             pieces = pieces_of(tier, content, rated, left_out, verified=True)
             found[T3] = pieces if len({row["piece"] for row in pieces.values()}) >= _FEWEST else {}
         else:
-            found[T4] = twins_of(tier, content, twins_in(tier) if twins is None else twins, rated, left_out)
+            twins = _sounding_twins(tier) if heard == SOUND else twins_in(tier)
+            found[T4] = twins_of(tier, content, twins, rated, left_out)
     used = [
         {
             "recording_id": recording,
@@ -174,8 +175,8 @@ def _sounds(tier: Tier) -> dict[str, str]:
 
 
 def _sounding_twins(tier: Tier) -> dict[str, str]:
-    """Segment -> mark of what its twin sounds like."""
-    return {row["segment_id"]: fingerprint(row["fingerprint"]) for row in rows_of_all(tier, AUGMENTED.asset)}
+    """Segment -> mark of how its twin was made."""
+    return {row["segment_id"]: row["fingerprint"] for row in rows_of_all(tier, AUGMENTED.asset)}
 
 
 def beside_in_words(plan: PretrainPlan) -> str:

@@ -68,7 +68,10 @@ class Tiers:
             SetupError: Audio is to be heard, and nobody says where it is.
         """
         if settings.use_pretrained_muq and place.beside is None:
-            raise SetupError(f"{settings.model}: where the audio of {', '.join(settings.tiers)} is was not said")
+            raise SetupError(
+                f"{settings.model}: nobody said where the audio of {', '.join(settings.tiers)} is, which is heard "
+                f"through MuQ; materialize checkpoints/{settings.model}, which knows, or set tiers to none (tiers=[])"
+            )
         return Tiers(PretrainPlace.beside(place), place.beside if settings.use_pretrained_muq else None)
 
     @property

@@ -163,7 +163,7 @@ def _run(
         try:
             trainer.fit(model, learnt, chosen, ckpt_path=files.last if goes_on else None, weights_only=False)
         except Exception as error:
-            if isinstance(error, SetupError) and (said := _of_worker(error)):
+            if isinstance(error, SetupError) and (said := of_worker(error)):
                 raise SetupError(said) from error
             if not out_of_memory(error):
                 raise
@@ -232,7 +232,7 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _of_worker(error: SetupError) -> str:
+def of_worker(error: SetupError) -> str:
     """What a loader's worker said, without the traceback that torch puts before it; empty of other errors."""
     text = str(error)
     return text.strip().rpartition("SetupError: ")[2] if "Original Traceback" in text else ""

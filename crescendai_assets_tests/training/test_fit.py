@@ -27,6 +27,7 @@ from crescendai_assets.sample.ratings import PLANTED_COLUMNS, SHUFFLED_COLUMN
 from crescendai_assets.symbolic.corpus.products import products
 from crescendai_assets.training.checkpoints import FitReport, files_of, read_report, trained_file, write_report
 from crescendai_assets.training.fit import fit_fold
+from crescendai_assets.training.loop import of_worker
 from crescendai_assets.training.registry import MODELS
 from crescendai_assets.training.settings import FitSettings
 from crescendai_assets.training.task import is_current, plan_fit
@@ -255,6 +256,17 @@ def test_out_of_memory_halves_the_batch_once_and_says_so(place):
     assert "out of memory with a batch of 16: begins again with 8" in said
     with pytest.raises(SetupError, match="out of memory with a batch of 8, halved already"):
         fit_fold(place, fold(place), tiny("S1", seed=1), callbacks=[Full(4)])
+
+
+def test_what_a_worker_of_a_loader_says_is_told_without_its_traceback():
+    try:
+        raise SetupError("one.wav: the audio is gone; bring it back")
+    except SetupError:
+        sent = torch._utils.ExceptionWrapper(where="in DataLoader worker process 0")  # as a worker sends it
+    with pytest.raises(SetupError, match="Original Traceback") as caught:
+        sent.reraise()
+    assert of_worker(caught.value) == "one.wav: the audio is gone; bring it back"
+    assert of_worker(SetupError("the loss is nan")) == ""
 
 
 def test_no_gpu_where_one_is_asked_for_is_said(place, monkeypatch):
