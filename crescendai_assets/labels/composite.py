@@ -22,12 +22,13 @@ from crescendai_assets.labels.taxonomy import Taxonomy
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
-from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.lake.tables import Row, read_document, read_rows
 from crescendai_assets.lake.verify import Outcome, outcome
 
 REDUNDANT, UNRELIABLE = 0.9, 0.6
 """Above this |r| two composites say the same; below this reliability one says little."""
 
+_TAXONOMY, _LABELS = "composite_labels/taxonomy", "composite_labels/labels"
 _DIGITS = 12
 _ROOM = 1e-9  # what rounding may add to the ends of the scale
 
@@ -54,7 +55,7 @@ class PlannedComposites:
     @staticmethod
     def digest_on_disk(files: CompositeFiles) -> str:
         """The same hash of what is on disk."""
-        taxonomy, labels = (json.loads(path.read_text(encoding="utf-8")) for path in (files.taxonomy, files.labels))
+        taxonomy, labels = read_document(files.taxonomy, _TAXONOMY), read_document(files.labels, _LABELS)
         return fingerprint(taxonomy, labels, COMPOSITES.digest(read_rows(files.validation)))
 
     @property
@@ -131,7 +132,7 @@ def plan_composites(files: LabelFiles, taxonomy: Taxonomy) -> PlannedComposites:
 def taxonomy_digest(taxonomy: Taxonomy | CompositeFiles) -> str:
     """Content hash of a taxonomy, or of the `taxonomy.json` that is on disk."""
     if isinstance(taxonomy, CompositeFiles):
-        return fingerprint(json.loads(taxonomy.taxonomy.read_text(encoding="utf-8")))
+        return fingerprint(read_document(taxonomy.taxonomy, _TAXONOMY))
     return fingerprint(taxonomy.document)
 
 
@@ -212,8 +213,8 @@ def check_values(files: LabelFiles, out: CompositeFiles) -> Outcome:
         files: The labels that composites are made of.
         out: Composites as they are on disk.
     """
-    names = [one["name"] for one in json.loads(out.taxonomy.read_text(encoding="utf-8"))["composites"]]
-    labels: Labels = json.loads(out.labels.read_text(encoding="utf-8"))
+    names = [one["name"] for one in read_document(out.taxonomy, _TAXONOMY)["composites"]]
+    labels: Labels = read_document(out.labels, _LABELS)
     rated = read_labels(files)
     faults: list[Row] = [{"id": key, "fault": "has no composites"} for key in sorted(rated.keys() - labels.keys())]
     faults += [{"id": key, "fault": "is not rated"} for key in sorted(labels.keys() - rated.keys())]

@@ -25,7 +25,7 @@ from crescendai_assets.labels.published_folds import PublishedFolds, read_publis
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
-from crescendai_assets.lake.tables import Row
+from crescendai_assets.lake.tables import Row, read_document
 
 _HINTS: Mapping[Protocol, str] = {
     "published": "; give the file of published folds and materialize them",
@@ -114,11 +114,9 @@ def read_folds(files: LabelFiles, protocol: Protocol | None = None) -> list[Fold
     """The folds on disk, of one protocol or of all.
 
     Raises:
-        SetupError: There are none, or none of that protocol.
+        SetupError: There are none, or none of that protocol, or they are cut.
     """
-    if not files.folds.exists():
-        raise SetupError(f"{files.folds}: there are no folds; materialize the folds first")
-    document = json.loads(files.folds.read_text(encoding="utf-8"))
+    document = read_document(files.folds, "percepiano/folds")
     folds = [
         Fold(kind, name, parts["seed"], tuple(parts["train"]), tuple(parts["val"]))
         for kind, found in document.items()

@@ -23,7 +23,7 @@ from crescendai_assets.labels.schemas import LABEL_STATISTICS
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
-from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.lake.tables import Row, read_document, read_rows
 
 Labels = Mapping[str, Sequence[float]]
 """Segment -> its means, in the order of `dimensions.DIMENSIONS`."""
@@ -103,11 +103,9 @@ def read_labels(files: LabelFiles) -> dict[str, list[float]]:
     """The labels on disk.
 
     Raises:
-        SetupError: There are none.
+        SetupError: There are none, or they are cut.
     """
-    if not files.labels.exists():
-        raise SetupError(f"{files.labels}: there are no labels; materialize the labels first")
-    found: dict[str, list[float]] = json.loads(files.labels.read_text(encoding="utf-8"))
+    found: dict[str, list[float]] = read_document(files.labels, "percepiano/labels")
     return found
 
 

@@ -13,7 +13,7 @@ from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.labels.passages import read_passages
 from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
-from crescendai_assets.lake.tables import Row
+from crescendai_assets.lake.tables import Row, read_document
 from crescendai_assets.lake.verify import Outcome, outcome
 
 
@@ -31,7 +31,7 @@ class PlannedMapping:
     @staticmethod
     def digest_on_disk(files: LabelFiles) -> str:
         """The same hash of what is on disk."""
-        return fingerprint(json.loads(files.piece_mapping.read_text(encoding="utf-8")))
+        return fingerprint(read_piece_mapping(files))
 
     @property
     def facts(self) -> dict[str, int]:
@@ -55,9 +55,19 @@ def write_piece_mapping(files: LabelFiles) -> PlannedMapping:
     return planned
 
 
+def read_piece_mapping(files: LabelFiles) -> dict[str, list[str]]:
+    """The mapping on disk.
+
+    Raises:
+        SetupError: There is none, or it is cut.
+    """
+    mapping: dict[str, list[str]] = read_document(files.piece_mapping, "percepiano/piece_mapping")
+    return mapping
+
+
 def check_piece_mapping(files: LabelFiles) -> Outcome:
     """Every entry holds two or more performances of one passage, and no segment stands twice."""
-    mapping: dict[str, list[str]] = json.loads(files.piece_mapping.read_text(encoding="utf-8"))
+    mapping = read_piece_mapping(files)
     passage_of = {row["segment_id"]: row["passage"] for row in read_passages(files)}
     faults: list[Row] = []
     seen: dict[str, str] = {}

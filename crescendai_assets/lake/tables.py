@@ -1,5 +1,7 @@
 """Row tables: JSON lines, one object a line, UTF-8, sorted by id, checked against a one-line JSON Schema.
 
+Beside them documents, which are one JSON value a file.
+
 Tables are read as streams, because a tier may hold half a million rows and a plan needs only a few fields of each.
 Which tables there are and what their columns mean stands in `schemas`.
 """
@@ -110,6 +112,24 @@ def read_rows(path: Path) -> Iterator[Row]:
             if not isinstance(row, dict):
                 raise SetupError(f"{path}, line {number}: expected an object, found {type(row).__name__}")
             yield row
+
+
+def read_document(path: Path, asset: str) -> Any:
+    """What an asset wrote as one JSON value.
+
+    Args:
+        path: The file.
+        asset: Who writes it, as `percepiano/folds`.
+
+    Raises:
+        SetupError: There is none, or it is cut.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise SetupError(f"{path}: not there; materialize {asset} first") from None
+    except ValueError as error:  # no UTF-8 either
+        raise SetupError(f"{path}: not JSON ({error}); materialize {asset} again") from None
 
 
 def by_recording(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:

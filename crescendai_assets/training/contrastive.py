@@ -20,7 +20,7 @@ from crescendai_assets.lake.files import write_atomic
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.schemas import CONTRASTIVE_RECORDINGS, MAESTRO_SEGMENTS
-from crescendai_assets.lake.tables import Row, Table, by_recording, read_rows
+from crescendai_assets.lake.tables import Row, Table, by_recording, read_document, read_rows
 from crescendai_assets.lake.verify import Outcome, outcome
 from crescendai_assets.sources.maestro_midi import midi_of
 from crescendai_assets.sources.works import is_vague
@@ -57,7 +57,7 @@ class PlannedMapping:
     @staticmethod
     def digest_on_disk(tier: Tier) -> str:
         """The same hash of what is on disk."""
-        mapping = json.loads(tier.contrastive_mapping.read_text())
+        mapping = read_mapping(tier)
         return fingerprint(mapping, CONTRASTIVE_RECORDINGS.digest(read_rows(tier.contrastive_recordings)))
 
 
@@ -84,6 +84,16 @@ def compile_metadata(tier: Tier, table: Table = MAESTRO_SEGMENTS) -> CompileRepo
 def plan_metadata(tier: Tier, table: Table = MAESTRO_SEGMENTS) -> str:
     """Content hash that the compiled table has to have."""
     return table.digest(sorted(rows_of_all(tier, "segments"), key=lambda row: str(row[table.id_field])))
+
+
+def read_mapping(tier: Tier) -> dict[str, list[str]]:
+    """The mapping on disk.
+
+    Raises:
+        SetupError: There is none, or it is cut.
+    """
+    mapping: dict[str, list[str]] = read_document(tier.contrastive_mapping, "maestro/contrastive_mapping")
+    return mapping
 
 
 def compile_mapping(tier: Tier, source_folder: Path | None = None) -> CompileReport:
@@ -183,7 +193,7 @@ def _told(work: str, parted: Parted) -> Row:
 
 def check_two_recordings(tier: Tier) -> Outcome:
     """Each work of the mapping has two or more distinct recordings, and every segment named has an embedding file."""
-    mapping = json.loads(tier.contrastive_mapping.read_text())
+    mapping = read_mapping(tier)
     of_segment = {
         row["segment_id"]: (row["recording_id"], partition)
         for partition in tier.partitions("embeddings")

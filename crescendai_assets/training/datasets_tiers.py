@@ -5,16 +5,16 @@ Which rows are on which side of a split is told by the caller (`labels.protocols
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.labels.files import LabelFiles
 from crescendai_assets.labels.passages import read_passages
 from crescendai_assets.labels.percepiano import read_labels
-from crescendai_assets.lake.errors import SetupError
+from crescendai_assets.labels.piece_mapping import read_piece_mapping
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.training.contrastive import read_mapping
 from crescendai_assets.training.datasets_audio import AugmentedEmbeddingDataset, PairedPerformanceDataset
 from crescendai_assets.training.packing import embeddings_of
 
@@ -60,7 +60,7 @@ def rated_pairs(
     return PairedPerformanceDataset(
         tier.folder,
         read_labels(files),
-        json.loads(files.piece_mapping.read_text(encoding="utf-8")),
+        read_piece_mapping(files),
         [key for key in keys if key in found],
         performers={row["segment_id"]: row["performer_group"] for row in read_passages(files)},
         weights=rater_weights_of(files),
@@ -86,11 +86,9 @@ def contrastive_pairs(
         seed: Of the draw.
 
     Raises:
-        SetupError: There is no mapping yet.
+        SetupError: There is no mapping, or it is cut.
     """
-    if not tier.contrastive_mapping.exists():
-        raise SetupError(f"{tier.contrastive_mapping}: no mapping; materialize maestro/contrastive_mapping")
-    mapping: dict[str, list[str]] = json.loads(tier.contrastive_mapping.read_text(encoding="utf-8"))
+    mapping = read_mapping(tier)
     recordings = {row["recording_id"]: row for row in read_rows(tier.contrastive_recordings)}
     row_of = {key: recordings[key.rpartition("_seg")[0]] for keys in mapping.values() for key in keys}
     found = embeddings_of(tier) if embeddings is None else embeddings

@@ -7,7 +7,6 @@ used. What a plan is, is in `pretrain_plan`.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.lake.layout import Tier
 from crescendai_assets.lake.tables import Row, read_rows
+from crescendai_assets.training.contrastive import read_mapping
 from crescendai_assets.training.packing import AUGMENTED, plan_pack
 from crescendai_assets.training.pretrain_plan import LEARNT_FROM, PretrainPlace, PretrainPlan, set_aside
 from crescendai_assets.training.pretrain_settings import PretrainSettings
@@ -114,7 +114,7 @@ def pieces_of(
     """
     if not (tier.contrastive_mapping.exists() and tier.contrastive_recordings.exists()):
         return {}
-    mapping: Mapping[str, list[str]] = json.loads(tier.contrastive_mapping.read_text(encoding="utf-8"))
+    mapping = read_mapping(tier)
     of_recording: dict[str, list[str]] = defaultdict(list)
     for key in sorted(key for keys in mapping.values() for key in keys if key in content):
         of_recording[key.rpartition("_seg")[0]].append(key)

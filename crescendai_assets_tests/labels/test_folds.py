@@ -208,7 +208,7 @@ def test_what_is_written_is_what_was_planned(tmp_path: Path):
 
 def test_asking_for_folds_that_there_are_not_says_which_there_are(tmp_path: Path):
     files = tier(tmp_path, KEYS)
-    with pytest.raises(SetupError, match="materialize the folds first"):
+    with pytest.raises(SetupError, match="materialize percepiano/folds first"):
         read_folds(files)
     write_folds(files)
     with pytest.raises(SetupError, match="no folds of the protocol 'published', only passage, performer, work"):

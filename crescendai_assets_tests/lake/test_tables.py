@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.schemas import EMBEDDINGS, FAILURES, MAESTRO_RECORDINGS
-from crescendai_assets.lake.tables import Table, by_recording, read_rows
+from crescendai_assets.lake.tables import Table, by_recording, read_document, read_rows
 from crescendai_assets_tests.builders import contents, embedding_row
 
 NAMES = Table(
@@ -157,3 +157,19 @@ def test_rows_of_a_recording_that_do_not_stand_together_are_refused():
     rows = [embedding_row("a", 0), embedding_row("b", 0), embedding_row("a", 1)]
     with pytest.raises(SetupError, match="recording 'a' do not stand together"):
         list(by_recording(rows))
+
+
+@pytest.mark.parametrize("content", [b'{"a": [1, 2', b"", b'{"a": "\xff"}'])
+def test_a_document_that_is_cut_or_no_text_is_named_with_what_makes_it(tmp_path, content):
+    path = tmp_path / "folds.json"
+    path.write_bytes(content)
+    with pytest.raises(SetupError, match=rf"{path}: not JSON \(.+\); materialize percepiano/folds again"):
+        read_document(path, "percepiano/folds")
+
+
+def test_a_document_is_read_whole_and_one_that_is_not_there_is_named_with_what_makes_it(tmp_path):
+    path = tmp_path / "folds.json"
+    with pytest.raises(SetupError, match=rf"{path}: not there; materialize percepiano/folds first"):
+        read_document(path, "percepiano/folds")
+    path.write_text('{"Étude": [1, 2]}', encoding="utf-8")
+    assert read_document(path, "percepiano/folds") == {"Étude": [1, 2]}
