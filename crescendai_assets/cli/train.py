@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("models", nargs=-1, required=True)
-@click.option("--folds", default="passage-s0", show_default=True, help="Folds whose key begins so; work, performer-s0.")
+@click.option(
+    "--folds", multiple=True, default=["passage-s0"], show_default=True, help="Folds whose key begins so; may be repeated."
+)
 @click.option("--setting", "given", multiple=True, metavar="NAME=VALUE", help="As in the launchpad: epochs=10.")
 @click.option("--root", help="Root of the data; by default $CRESCENDAI_DATA, else ./data.")
 @click.option("--set", "embedding_set", envvar="CRESCENDAI_EMBEDDING_SET", default="", help="Set of embeddings.")
-def train(models: Sequence[str], folds: str, given: Sequence[str], root: str | None, embedding_set: str) -> None:
+def train(
+    models: Sequence[str], folds: tuple[str, ...], given: Sequence[str], root: str | None, embedding_set: str
+) -> None:
     """Train MODELS (S1 S2 A1 ...) in the folds named, and compare what is finished.
 
     What is trained already is not trained again; a run that was killed goes on. A fold that cannot be trained is told
@@ -48,7 +52,7 @@ def train(models: Sequence[str], folds: str, given: Sequence[str], root: str | N
     place = _place(root, embedding_set)
     chosen = [fold for fold in read_folds(place.labels) if partition_key(fold.protocol, fold.name).startswith(folds)]
     if not chosen:
-        raise SetupError(f"{place.labels.folds}: no fold begins with {folds!r}; passage-s0f0, performer-s0 and work do")
+        raise SetupError(f"{place.labels.folds}: no fold begins with {' or '.join(folds)}; passage-s0f0, performer-s0 and work do")
     faults: list[str] = []
     for one in settings:
         for fold in chosen:
