@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,10 +21,13 @@ from crescendai_assets.lake.tables import Row
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from crescendai_assets.training.beside_items import Beside
+
 _FRAMES = 93
 _BATCH = 32
 _PER_RECORDING = 16
-_MODELS = ("A0", "A1")
+_PER_WORK = 4
+"""Recordings that are taken for performances of one work."""
 
 
 def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
@@ -51,18 +55,19 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
             Target("at least", 4),
             facts={**facts, **rates},
         )
-    for model in _MODELS:
-        yield _waiting(tier, model, folder / model, epochs=2 if quick else 4)
+    for name, model, all_tiers in (("A0", "A0", False), ("A1", "A1", False), ("A1_all_tiers", "A1", True)):
+        yield _waiting(tier, name, model, folder / name, epochs=2 if quick else 4, all_tiers=all_tiers)
 
 
-def _waiting(tier: Tier, model: str, folder: Path, *, epochs: int) -> Figure:
+def _waiting(tier: Tier, name: str, model: str, folder: Path, *, epochs: int, all_tiers: bool) -> Figure:
     from crescendai_assets.training.checkpoints import waiting_facts
 
-    steps, machine, history = trained_over(tier, model, folder, epochs)
+    steps, machine, history = trained_over(tier, model, folder, epochs, all_tiers=all_tiers)
+    beside = ", with pairs of T2, T3 and T4 beside them" if all_tiers else ""
     return Figure(
-        f"loader.waiting.{model}",
-        f"share of training's time that {model} (small) waits for batches of {_BATCH} from a pack, {epochs} epochs of "
-        f"{steps} steps, the first one too; on {machine}",
+        f"loader.waiting.{name}",
+        f"share of training's time that {model} (small) waits for batches of {_BATCH} from a pack{beside}, {epochs} "
+        f"epochs of {steps} steps, the first one too; on {machine}",
         100 * waiting_facts(history)["waiting"],
         Target("at most", 5),
         "%",
@@ -70,7 +75,9 @@ def _waiting(tier: Tier, model: str, folder: Path, *, epochs: int) -> Figure:
     )
 
 
-def trained_over(tier: Tier, model: str, folder: Path, epochs: int) -> tuple[int, str, Sequence[Mapping[str, float]]]:
+def trained_over(
+    tier: Tier, model: str, folder: Path, epochs: int, *, all_tiers: bool = False
+) -> tuple[int, str, Sequence[Mapping[str, float]]]:
     """Train an audio model on labels by lot, as a fold is trained; steps an epoch, the machine, a row an epoch.
 
     Args:
@@ -78,10 +85,12 @@ def trained_over(tier: Tier, model: str, folder: Path, epochs: int) -> tuple[int
         model: Key of the registry.
         folder: For its state.
         epochs: How many.
+        all_tiers: Whether it learns from T2's, T3's and T4's pairs as well, for which the same segments stand.
     """
     import torch
 
     from crescendai_assets.training.batches import PassageBatches, in_order
+    from crescendai_assets.training.beside_items import Together, TogetherOrder
     from crescendai_assets.training.checkpoints import CheckpointFiles
     from crescendai_assets.training.loop import Course, train
     from crescendai_assets.training.packing import embeddings_of
@@ -96,7 +105,12 @@ def trained_over(tier: Tier, model: str, folder: Path, epochs: int) -> tuple[int
     pieces = torch.arange(len(keys)) // _PER_RECORDING
     batches = T1Batches(EmbeddingInputs(embeddings, keys), labels, torch.ones(len(keys)), pieces, None)
     order = PassageBatches(range(len(keys)), [str(piece) for piece in pieces.tolist()], _BATCH, settings.seed)
-    course = Course(batches, order, batches, in_order(range(_BATCH), _BATCH), keys.__getitem__)
+    turns = in_order(range(_BATCH), _BATCH)
+    course = Course(batches, order, batches, turns, keys.__getitem__)
+    if all_tiers:
+        beside = _beside(embeddings, keys, settings.seed)
+        together = Together(batches, beside, keys)
+        course = Course(together, TogetherOrder(order, beside), batches, turns, together.name)
     machine = hardware(settings)
 
     def build() -> Any:
@@ -105,6 +119,31 @@ def trained_over(tier: Tier, model: str, folder: Path, epochs: int) -> tuple[int
 
     found = train(build, lambda _size: course, settings, machine, CheckpointFiles(folder), model, progress=silent)
     return len(order), machine.name, found.history
+
+
+def _beside(embeddings: Mapping[str, Tensor], keys: Sequence[str], seed: int) -> Beside:
+    """Pairs of T2, T3 and T4 of the same segments: what they hold does not change how long they take."""
+    from crescendai_assets.training.beside_items import Beside
+    from crescendai_assets.training.datasets import (
+        AugmentedEmbeddingDataset,
+        CompetitionDataset,
+        CompetitionPairSampler,
+        PairedPerformanceDataset,
+    )
+    from crescendai_assets.training.pretrain_items import Batches, Items
+    from crescendai_assets.training.settings import T3, T4
+
+    works: dict[str, list[str]] = defaultdict(list)
+    rows: list[Row] = []
+    for number, key in enumerate(keys):
+        recording = number // _PER_RECORDING
+        works[f"work {recording // _PER_WORK}"].append(key)
+        rows.append({"segment_id": key, "placement": recording % _PER_WORK, "round": recording // _PER_WORK})
+    orders = CompetitionDataset(rows, embeddings=embeddings)
+    pairs = PairedPerformanceDataset("", None, works, keys, embeddings=embeddings, seed=seed)
+    twins = AugmentedEmbeddingDataset(embeddings, embeddings)
+    kinds = {T3: Items(pairs, [pairs.pair(place)[0] for place in range(len(pairs))]), T4: Items(twins, twins.ids)}
+    return Beside(orders, CompetitionPairSampler(orders, seed=seed), Batches(kinds), seed)
 
 
 def epoch(embeddings: Mapping[str, Tensor]) -> None:

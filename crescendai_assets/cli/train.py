@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @click.option(
-    "--folds", multiple=True, default=["passage-s0"], show_default=True, help="Folds whose key begins so; may be repeated."
+    "--folds",
+    multiple=True,
+    default=["passage-s0"],
+    show_default=True,
+    help="Folds whose key begins so; may be repeated.",
 )
 @click.option("--setting", "given", multiple=True, metavar="NAME=VALUE", help="As in the launchpad: epochs=10.")
 @click.option("--root", help="Root of the data; by default $CRESCENDAI_DATA, else ./data.")
@@ -52,7 +56,9 @@ def train(
     place = _place(root, embedding_set)
     chosen = [fold for fold in read_folds(place.labels) if partition_key(fold.protocol, fold.name).startswith(folds)]
     if not chosen:
-        raise SetupError(f"{place.labels.folds}: no fold begins with {' or '.join(folds)}; passage-s0f0, performer-s0 and work do")
+        raise SetupError(
+            f"{place.labels.folds}: no fold begins with {' or '.join(folds)}; passage-s0f0, performer-s0 and work do"
+        )
     faults: list[str] = []
     for one in settings:
         for fold in chosen:
