@@ -13,6 +13,7 @@ of MAESTRO's sheet ("Sonata in A D960" is a track of D 959). What a file holds u
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,22 +80,41 @@ _SPELLED = (
 )
 """Ways to write a title that `work_id` does not read, and what it reads instead, in this order."""
 
+_COMPOSERS = {
+    "beethoven": re.compile(
+        r"\bbe+t+h?o+[vw]+en(?:as?|s|u)?\b|бетховен\w*|贝多芬|貝多芬|ベートー(?:ヴェン|ベン)|베토벤", re.IGNORECASE
+    ),
+    "schubert": re.compile(
+        r"\b(?:sch|sh|sz|ch|š)ub+erth?(?:as?|s|u)?\b|шуберт\w*|舒[伯柏]特|シューベルト|슈베르트", re.IGNORECASE
+    ),
+}
+"""Other ways to write rated composers: slips, endings of other languages, other scripts."""
 
 _NUMBERS = re.compile(r"\bd ?9(?:35|60)\b|\bwo[o0] ?80\b")
 """Of catalogues, that mean a rated work whoever is named, or in whatever script."""
+
+_OTHER_SCRIPT = re.compile(r"[^\W\d_a-zÀ-ɏªº]", re.IGNORECASE)
+"""A letter that is not Latin."""
 
 
 def may_hold_evaluation_work(text: str, about: str = "") -> bool:
     """Whether a text that names a composer, several, or none may stand for a rated work.
 
     Of a sheet whose composers have a column of their own `is_evaluation_work` tells more. Here a catalogue number alone
-    counts, and a rated composer in a list without a work ("Handel, Hough, Beethoven").
+    counts, a rated composer in a list without a work ("Handel, Hough, Beethoven"), and one in another script, unless
+    the number is surely another work's: what else stands there is not read.
 
     Args:
         text: A video's title, or what is said to be played.
         about: What may name the composer besides, such as the competition's name.
     """
+    text, about = _latin(text), _latin(about)
     if is_evaluation_work("", text) or is_evaluation_work(about, text) or _NUMBERS.search(_words(text)):
+        return True
+    if _OTHER_SCRIPT.search(text) and any(
+        work.composer in _words(f"{about} {text}") and not re.search(work.others, f"_{_work_told(work, text)}")
+        for work in PERCEPIANO_WORKS
+    ):
         return True
     entries = {
         " ".join(words[-1:]) for words in map(str.split, map(_words, re.split(r"[,;/&+]|\band\b", text))) if words
@@ -121,10 +141,22 @@ def is_evaluation_work(composer: str, title: str, works: Sequence[EvaluationWork
         if not re.search(rf"\b{work.composer}\b", heard):
             continue
         plain = re.sub(rf"^(?:\w+ )?{work.composer} ", "", _words(title))
-        told = work_id(work.composer, title).removeprefix(f"{work.composer}_")
-        if re.search(work.titles, plain) and not re.search(work.others, told):
+        if re.search(work.titles, plain) and not re.search(work.others, _work_told(work, title)):
             return work.name
     return None
+
+
+def _work_told(work: EvaluationWork, title: str) -> str:
+    """The `work_id` of a title of a rated work's composer, without the composer."""
+    return work_id(work.composer, title).removeprefix(f"{work.composer}_")
+
+
+def _latin(text: str) -> str:
+    """The text, rated composers in it as they are usually written."""
+    text = unicodedata.normalize("NFKC", text)
+    for name, written in _COMPOSERS.items():
+        text = written.sub(f" {name} ", text)
+    return text
 
 
 def _words(text: str) -> str:
