@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from crescendai_assets.training.settings import T2, T3, T4, FitSettings
 from crescendai_assets.training.t1_plan import T1Place
 from crescendai_assets.training.task import plan_fit
 from crescendai_assets_tests.builders import noise
+from crescendai_assets_tests.nursery import begin
 from crescendai_assets_tests.training.pretrain_lake import add_competition, add_tiers
 from crescendai_assets_tests.training.rated_lake import FOLD, fold, tiny
 
@@ -162,6 +165,37 @@ def test_adapters_on_muq_learn_orders_contrast_and_invariance_beside_ratings(t1)
     adapters = [name for name in taught if "lora_B" in name]
     assert adapters
     assert all(not torch.equal(taught[name], untaught[name]) for name in adapters)
+
+
+def train_and_say(place: T1Place, chosen: FitSettings, said: Connection) -> None:
+    """In a process of its own, that is killed."""
+    torch.set_num_threads(1)
+    fit_fold(place, fold(place), chosen, progress=said.send)
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_to_the_weights_of_an_undisturbed_training(t1, tmp_path):
+    chosen = settings(epochs=4, patience=4)
+    undisturbed = fit_fold(t1, fold(t1), chosen)
+    killed = replace(t1, root=tmp_path / "killed")
+    for epoch in (0, 2):
+        hear, said = Pipe(duplex=False)
+        process = begin(train_and_say, killed, chosen, said)
+        said.close()
+        while not hear.recv().startswith(f"epoch {epoch} "):
+            pass
+        process.kill()
+        process.join()
+        assert not files_of(killed.root, "A1", fold(t1), 0).report.exists()
+    lines: list[str] = []
+    report = fit_fold(killed, fold(t1), chosen, progress=lines.append)
+    assert any(line.startswith("goes on after epoch") for line in lines), lines
+    expected, found = (torch.load(files_of(at.root, "A1", fold(t1), 0).weights) for at in (t1, killed))
+    assert expected.keys() == found.keys()
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values, atol=1e-6, rtol=0)
+    assert (report.best_epoch, report.beside) == (undisturbed.best_epoch, undisturbed.beside)
+    assert report.figures == pytest.approx(undisturbed.figures, abs=1e-6)
 
 
 def test_audio_that_is_gone_is_told_before_a_finished_checkpoint_is_given_up(t1):
