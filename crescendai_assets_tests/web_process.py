@@ -29,7 +29,7 @@ def say(line: str) -> None:
 if __name__ == "__main__":
     lake, catalog, encoder = map(Path, sys.argv[1:4])
     partition = Lake(lake).tier("youtube").partition(sys.argv[4])
-    settings = DownloadSettings(sleep_seconds=(0, 0), sleep_requests=0, retry_backoff=0)
+    settings = DownloadSettings(sleep_seconds=(0, 0), retry_backoff=0)
     audio, rule, chosen = AudioFiles(partition.tier), SegmentRule(), Augmentation("recording_conditions")
     say("downloading")
     collect_channel(partition, read_channels([catalog]), Downloader(settings, lake / "quota.jsonl"), progress=say)

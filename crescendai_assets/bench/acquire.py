@@ -48,7 +48,7 @@ def _acquire(folder: Path, url: str, number: int) -> None:
     from crescendai_assets.lake.errors import RecordingError
     from crescendai_assets.sources.download import Downloader, DownloadSettings, Wanted
 
-    downloader = Downloader(DownloadSettings(sleep_seconds=(0, 0), sleep_requests=0), folder / "quota.jsonl")
+    downloader = Downloader(DownloadSettings(sleep_seconds=(0, 0)), folder / "quota.jsonl")
     order = Wanted("take", url, folder / "audio" / f"take{number}.wav")
     for _, outcome in downloader.fetch_all([order], folder / "partial"):
         if isinstance(outcome, RecordingError):

@@ -148,7 +148,7 @@ def write_composites(files: LabelFiles, out: CompositeFiles, taxonomy: Taxonomy)
         SetupError: `taxonomy.json` is of another taxonomy, so that it would tell other columns than there are.
     """
     if not out.taxonomy.exists() or out.taxonomy.read_bytes() != taxonomy.encoded:
-        raise SetupError(f"{out.taxonomy}: is not of {taxonomy.path} as it is now; materialize the taxonomy first")
+        raise SetupError(f"{out.taxonomy}: is not of {taxonomy.path} as it is now; materialize {_TAXONOMY} first")
     planned = plan_composites(files, taxonomy)
     COMPOSITES.write(out.validation, planned.validation)
     lines = (f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(row)}" for key, row in planned.labels.items())

@@ -29,7 +29,7 @@ from crescendai_assets.lake.tables import Row, read_document
 
 _HINTS: Mapping[Protocol, str] = {
     "published": "; give the file of published folds and materialize them",
-    "passage_by_content": "; give PercePiano's MIDI, and materialize the passages and the folds again",
+    "passage_by_content": "; give PercePiano's MIDI, and materialize percepiano/passages and folds again",
 }
 """What a protocol needs that not everybody has."""
 

@@ -174,9 +174,9 @@ def read_passages(files: LabelFiles) -> list[Row]:
     """
     rows = list(read_rows(files.metadata))
     if not rows:
-        raise SetupError(f"{files.metadata}: there are no segments; materialize the passages first")
+        raise SetupError(f"{files.metadata}: there are no segments; materialize percepiano/passages first")
     if "content_group" not in rows[0]:
-        raise SetupError(f"{files.metadata}: was made by an earlier version; materialize the passages again")
+        raise SetupError(f"{files.metadata}: was made by an earlier version; materialize percepiano/passages again")
     return rows
 
 

@@ -80,7 +80,7 @@ def plan_labels(files: LabelFiles) -> PlannedLabels:
     for row in read_rows(files.ratings):
         of_segment[row["segment_id"]].append(row)
     if not of_segment:
-        raise SetupError(f"{files.ratings}: there are no ratings; materialize the ratings first")
+        raise SetupError(f"{files.ratings}: there are no ratings; materialize percepiano/ratings first")
     statistics = [segment_statistics(segment, rows) for segment, rows in sorted(of_segment.items())]
     incomplete = [
         {"id": row["segment_id"], "fault": f"nobody answered in {NAMES[row['mean'].index(None)]}"}

@@ -76,7 +76,7 @@ def judgements(rows: Iterable[Row], counting: Counting = "published") -> Judgeme
 
     kept = [row for row in rows if counting == "published" or row["copy_of"] is None]
     if not kept:
-        raise SetupError("there are no ratings; materialize the ratings first")
+        raise SetupError("there are no ratings; materialize percepiano/ratings first")
     keys = tuple(sorted({row["segment_id"] for row in kept}))
     index = {key: i for i, key in enumerate(keys)}
     values = np.array([[math.nan if v is None else v / POINTS for v in row["values"]] for row in kept])

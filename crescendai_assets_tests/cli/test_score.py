@@ -119,7 +119,7 @@ def test_nothing_trained_says_what_to_train(trained, midi, tmp_path):
     assert "Materialize checkpoints/S4" in result.output
     empty = run(replace(trained, root=tmp_path / "empty"), midi)
     assert empty.exit_code == 1
-    assert "materialize the" in empty.output
+    assert "materialize percepiano/" in empty.output
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_taxonomy_of_ones_own_replaces_the_shipped_one_and_what_it_forgets_is_
     rated.run([*LABELS, *COMPOSITES])
     (rated.catalog / "taxonomy.yaml").write_text(OWN)
     assert not rated.check("composite_labels/taxonomy")["idempotent"]
-    assert "materialize the taxonomy first" in rated.run(COMPOSITES[1:])[COMPOSITES[1]].error
+    assert "materialize composite_labels/taxonomy first" in rated.run(COMPOSITES[1:])[COMPOSITES[1]].error
     done = rated.run(COMPOSITES)
     checks = done[COMPOSITES[1]].checks
     assert checks == {"idempotent": True, "schema": True, "valid": True, "distinct_and_reliable": False}
@@ -81,7 +81,7 @@ def test_a_fault_of_the_taxonomy_names_file_and_line_and_nothing_is_written(rate
 def test_without_labels_it_is_said_what_to_materialize(platform):
     done = platform.run(COMPOSITES)
     assert done[COMPOSITES[0]].succeeded
-    assert "materialize the labels first" in done[COMPOSITES[1]].error
+    assert "materialize percepiano/labels first" in done[COMPOSITES[1]].error
 
 
 def test_ratings_that_changed_since_and_files_that_were_edited_are_told(rated):

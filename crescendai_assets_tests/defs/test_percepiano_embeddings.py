@@ -157,7 +157,7 @@ def test_clips_that_all_fail_fail_the_asset(rated, audio):
 
 def test_before_there_are_labels_it_is_said_what_to_materialize(platform):
     (done,) = platform.run(["percepiano/clips"]).values()
-    assert "materialize the labels first" in done.error
+    assert "materialize percepiano/labels first" in done.error
 
 
 def test_the_folder_of_audio_is_the_one_set_else_beside_the_ratings(tmp_path, monkeypatch):

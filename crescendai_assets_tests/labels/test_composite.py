@@ -131,7 +131,7 @@ def test_the_shipped_taxonomy_is_sound_on_the_sample(files: LabelFiles, tmp_path
 
 def test_labels_are_not_written_beside_another_taxonomy(files: LabelFiles, tmp_path: Path):
     out = CompositeFiles(tmp_path / "composite_labels")
-    with pytest.raises(SetupError, match="materialize the taxonomy first"):
+    with pytest.raises(SetupError, match="materialize composite_labels/taxonomy first"):
         write_composites(files, out, SHIPPED)
     write_taxonomy(out, SHIPPED)
     with pytest.raises(SetupError, match=r"taxonomy\.json: is not of taxonomy\.yaml as it is now"):

@@ -145,5 +145,5 @@ def test_a_table_of_nothing_but_unknowns_can_be_written(tmp_path: Path):
 
 
 def test_without_ratings_it_says_what_to_do():
-    with pytest.raises(SetupError, match="materialize the ratings first"):
+    with pytest.raises(SetupError, match="materialize percepiano/ratings first"):
         judgements([])

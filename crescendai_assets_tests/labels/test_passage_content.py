@@ -228,5 +228,5 @@ def test_segments_of_an_earlier_version_are_made_again(tmp_path: Path):
     files = tier(tmp_path, KEYS)
     rows = [{column: row[column] for column in row if column != "content_group"} for row in segments(KEYS)]
     files.metadata.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    with pytest.raises(SetupError, match="earlier version; materialize the passages again"):
+    with pytest.raises(SetupError, match="earlier version; materialize percepiano/passages again"):
         plan_folds(files)

@@ -76,5 +76,5 @@ def test_what_is_written_is_what_was_planned_and_changes_with_a_rating(tmp_path:
 def test_without_ratings_it_says_what_to_do(tmp_path: Path):
     files = rated(tmp_path, [line("1", "1", KEY, 3)])
     files.ratings.unlink()
-    with pytest.raises(SetupError, match="materialize the ratings first"):
+    with pytest.raises(SetupError, match="materialize percepiano/ratings first"):
         plan_labels(files)

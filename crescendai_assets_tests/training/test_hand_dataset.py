@@ -116,7 +116,7 @@ def test_folders_without_anything_of_use_are_named(source, tmp_path):
     shutil.copy(midi / f"{KEYS[1]}.mid", tmp_path / "midi" / f" {KEYS[1]}.mid")
     with pytest.raises(SetupError, match="are both of"):
         hand_dataset(files, tmp_path / "midi", scores)
-    with pytest.raises(SetupError, match="materialize the labels first"):
+    with pytest.raises(SetupError, match="materialize percepiano/labels first"):
         hand_dataset(LabelFiles(tmp_path / "empty"), midi, scores)
 
 

@@ -31,7 +31,7 @@ class DownloadSettings:
         cookies_from_browser: Whose cookies to take, as yt-dlp names it: `firefox`, `chrome:Profile 1`.
         proxy: Address of a proxy; the environment's own (`https_proxy`) when empty.
         sleep_seconds: Least and most seconds between two downloads; yt-dlp's preset `-t sleep`.
-        sleep_requests: Seconds between requests for metadata; from the same preset.
+        sleep_requests: Seconds between requests for metadata; from the same preset, never more than between downloads.
         max_bytes: Largest file that is transferred.
         max_seconds: Longest recording that is transferred.
         daily_quota: Most downloads tried in one day (UTC), all partitions together; None for no limit.
@@ -78,6 +78,7 @@ class DownloadSettings:
         for name in ("sleep_requests", "retries", "retry_backoff"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SetupError(f"{name}: {getattr(self, name)} is below 0")
+        object.__setattr__(self, "sleep_requests", min(self.sleep_requests, self.sleep_seconds[0]))
 
 
 def settings_from(environ: Mapping[str, str] = os.environ, **overrides: Any) -> DownloadSettings:

@@ -34,7 +34,7 @@ from crescendai_assets_tests.shared_data import DATA, needs_shared
 from crescendai_assets_tests.web import Server, serve
 
 MB, PIECE = 1_000_000, 2**16
-QUICK = DownloadSettings(sleep_seconds=(0, 0), sleep_requests=0, retry_backoff=0.001, socket_timeout=5, retries=2)
+QUICK = DownloadSettings(sleep_seconds=(0, 0), retry_backoff=0.001, socket_timeout=5, retries=2)
 CODECS = {
     "a.m4a": ("aac", "aac"),
     "a.webm": ("libopus", "opus"),

@@ -38,6 +38,11 @@ def test_the_pauses_are_those_of_yt_dlps_own_preset():
     assert settings.sleep_requests == given["--sleep-requests"]
 
 
+@pytest.mark.parametrize(("between_downloads", "between_requests"), [((0, 0), 0), ((0.2, 5), 0.2), ((1, 5), 0.75)])
+def test_who_wants_no_pauses_between_downloads_waits_for_no_metadata_either(between_downloads, between_requests):
+    assert settings_from({}, sleep_seconds=between_downloads).sleep_requests == between_requests
+
+
 def test_the_environment_is_read_and_overrides_come_first(tmp_path):
     (tmp_path / "cookies.txt").write_text("# Netscape HTTP Cookie File\n")
     environ = {
