@@ -8,6 +8,7 @@ segments that may be a hundred thousand. Which recordings, is planned in `beside
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,11 +42,12 @@ class SegmentSound(Mapping[str, "Tensor"]):
             audio: Where a partition's recordings lie.
             twins: Whether segments sound as `augmented_pairs` made them.
         """
-        self._segments: dict[str, Row] = {}
+        self._stretches: dict[str, tuple[str, int, int]] = {}  # no rows: a tier has a hundred thousand
         self._recordings: dict[str, tuple[Row, AudioFiles]] = {}
         for partition in tier.partitions("segments"):
             files = audio(partition)
-            self._segments |= {row["segment_id"]: row for row in read_rows(partition.stage("segments").table)}
+            for row in read_rows(partition.stage("segments").table):
+                self._stretches[row["segment_id"]] = (sys.intern(row["recording_id"]), *bounds_of([row])[0])
             recordings = read_rows(partition.stage("recordings").table)
             self._recordings |= {row["recording_id"]: (row, files) for row in recordings}
         self._pairs = {row["segment_id"]: row for row in rows_of_all(tier, AUGMENTED.asset)} if twins else None
@@ -57,13 +59,13 @@ class SegmentSound(Mapping[str, "Tensor"]):
         return torch.from_numpy(samples if self._pairs is None else self._twin(key, samples, self._pairs[key]))
 
     def __contains__(self, key: object) -> bool:
-        return key in (self._segments if self._pairs is None else self._pairs)
+        return key in (self._stretches if self._pairs is None else self._pairs)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._segments if self._pairs is None else self._pairs)
+        return iter(self._stretches if self._pairs is None else self._pairs)
 
     def __len__(self) -> int:
-        return len(self._segments if self._pairs is None else self._pairs)
+        return len(self._stretches if self._pairs is None else self._pairs)
 
     def faults(self, keys: Iterable[str]) -> list[str]:
         """Why recordings of these segments cannot be heard, one each; nothing is decoded."""
@@ -80,15 +82,14 @@ class SegmentSound(Mapping[str, "Tensor"]):
 
     def _clean(self, key: str) -> Audio:
         path = self._path(key)
-        ((start, stop),) = bounds_of([self._segments[key]])
         try:
-            return decode_stretch(path, start, stop)
+            return decode_stretch(path, *self._stretches[key][1:])
         except RecordingError as error:
             raise SetupError(f"{error}; then train again, or leave its tier out of `tiers`") from error
 
     def _path(self, key: str) -> Path:
         """Of the recording; looked at once, since one whose time of change differs is hashed."""
-        recording = self._segments[key]["recording_id"]
+        recording = self._stretches[key][0]
         if recording not in self._paths:
             row, files = self._recordings.get(recording, (None, None))
             if row is None or files is None:
