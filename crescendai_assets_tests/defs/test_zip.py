@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -14,6 +15,7 @@ from crescendai_assets.defs.resources import MaestroResource
 from crescendai_assets.defs.run import materialize
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.tables import read_rows
+from crescendai_assets.sources import remote_zip
 from crescendai_assets_tests.defs.conftest import ALL_OF_A_YEAR, COMPILED
 from crescendai_assets_tests.maestro_folder import Take, write_folder
 from crescendai_assets_tests.symbolic.midi_files import save_performance
@@ -161,10 +163,13 @@ def test_a_member_that_cannot_be_decoded_costs_itself_and_leaves_no_file(platfor
     assert [p.name for p in platform.year("2011").audio.iterdir()] == ["maestro_2011_b_wav.wav"]
 
 
-def test_no_server_at_all_fails_with_the_address(platform):
+def test_no_server_at_all_is_asked_four_times_and_fails_with_the_address(platform, monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr(remote_zip, "time", SimpleNamespace(sleep=waits.append))
     done = run(platform, "http://127.0.0.1:9/maestro.zip", ["maestro/recordings"], "2011")
     assert not done["maestro/recordings"].succeeded
     assert "127.0.0.1:9" in done["maestro/recordings"].error
+    assert waits == [1, 2, 4]
 
 
 def test_a_server_that_fails_three_times_in_a_row_leaves_the_rest_untried(platform, tmp_path, monkeypatch):
