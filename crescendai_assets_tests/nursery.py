@@ -26,6 +26,21 @@ PROJECT = Path(__file__).parents[1]
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 _HEAVY = ["muq", "torch_geometric.data", "miditok", "parangonar", "symusic", "pedalboard", "av", "soxr", "soundfile"]
+_HEAVY += ["matplotlib.backends.backend_agg", "PIL.Image", "yt_dlp", "fastjsonschema", "encodings.idna"]
+_HEAVY += ["transformers.models.wav2vec2_conformer.modeling_wav2vec2_conformer"]
+_OURS = [
+    "audio.pairs",
+    "audio.pictures",
+    "embeddings.clips",
+    "labels.passage_content",
+    "sources.download.downloader",
+    "symbolic.corpus.performances",
+    "symbolic.corpus.products",
+    "training.hand_dataset",
+    "training.one_performance",
+]
+"""What guarded functions are in, or import."""
+
 _STARTING = Lock()
 
 
@@ -34,7 +49,7 @@ def begin(function: Callable[..., None], *arguments: Any) -> ForkServerProcess:
     context = multiprocessing.get_context("forkserver")
     with _STARTING:
         if multiprocessing.forkserver._forkserver._forkserver_pid is None:  # type: ignore[attr-defined]
-            context.set_forkserver_preload(_HEAVY)
+            context.set_forkserver_preload([*_HEAVY, *(f"crescendai_assets.{name}" for name in _OURS)])
             with pytest.MonkeyPatch.context() as patch:
                 for name, value in ONE_THREAD.items():
                     patch.setenv(name, value)
