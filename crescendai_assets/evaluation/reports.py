@@ -29,6 +29,7 @@ from crescendai_assets.labels.protocols import LEAKY, PROTOCOLS, Fold, Protocol
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.training.checkpoints import CheckpointFiles, FitReport, finished
 from crescendai_assets.training.registry import MODELS, REFERENCES, Track
+from crescendai_assets.training.settings import FitSettings
 from crescendai_assets.training.t1_plan import T1Place
 
 COMPARISONS: Mapping[str, tuple[tuple[Track, ...], str]] = {
@@ -186,13 +187,20 @@ def _notes(used: Sequence[Scored]) -> tuple[str, ...]:
     notes |= {f"over {report.encoder[0]}" for report in reports if "UNTRAINED" in report.encoder[0]}
     if left_out := max((report.rows["left_out"] for report in reports), default=0):
         notes.add(f"{left_out} rated segments could not be used")
-    if len({str(report.settings) for report in reports}) > 1:
+    if len({_decisive(report) for report in reports}) > 1:
         notes.add("folds were trained with different settings")
     if len({report.learnt_from for report in reports}) > 1:
         notes.add("folds learnt from different recordings of T2, T3 and T4 beside ratings")
     if len({report.encoder[1] for report in reports}) > 1:
         notes.add("folds were trained over different encoders")
     return tuple(sorted(notes))
+
+
+def _decisive(report: FitReport) -> str:
+    """Of its settings what makes another model: neither where it was trained, nor what was not there to learn from."""
+    settings = FitSettings.of(report.settings)
+    weights = (settings.l_con, settings.l_inv) if report.learnt_from else ()
+    return str((sorted(settings.identity.items()), weights))
 
 
 def _of_difficulty(rho: float, judges: Judges) -> tuple[str, ...]:

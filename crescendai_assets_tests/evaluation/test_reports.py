@@ -18,11 +18,12 @@ from crescendai_assets.evaluation.report_files import planned_digest, report_fil
 from crescendai_assets.evaluation.report_pictures import styled
 from crescendai_assets.evaluation.report_text import CEILING, COLUMNS, as_csv, as_markdown, verdict
 from crescendai_assets.evaluation.reports import compare
-from crescendai_assets.labels.folds import read_folds
+from crescendai_assets.labels.folds import fold_of_key, read_folds
 from crescendai_assets.labels.passages import read_passages
 from crescendai_assets.lake.tables import Row, read_rows
 from crescendai_assets.training.checkpoints import SCORES, FitReport, files_of, write_report
 from crescendai_assets.training.fit import fit_fold
+from crescendai_assets.training.settings import FitSettings
 from crescendai_assets.training.t1_plan import T1Place, label_digest
 from crescendai_assets_tests.training.rated_lake import make_rated_lake, tiny
 
@@ -70,7 +71,7 @@ def pretend(
             seed=0,
             leaky=fold.protocol == "published",
             fingerprint="",
-            settings={},
+            settings=FitSettings(model).plain,
             dims={},
             labels=label_digest(place.labels),
             encoder=("", ""),
@@ -116,6 +117,22 @@ def test_a_figure_is_that_of_the_scores_on_disk_over_whole_shuffles(place):
     (row,) = (row for row in cells(place) if (row["protocol"], row["rows"], row["model"]) == ("passage", "all", "S0"))
     assert float(row["r2"]) == pytest.approx(np.mean(by_seed), abs=1e-6)
     assert (row["folds"], row["segments"]) == ("12", str(len(labels)))
+
+
+def test_folds_of_other_settings_are_told_and_another_machine_or_an_older_format_is_no_other_setting(place):
+    def note_after(fold: str, **changes: object) -> bool:
+        path = files_of(place.root, "S2", fold_of_key(place.labels, fold), 0).report
+        report = json.loads(path.read_text())
+        told = {**report["settings"], **changes}
+        path.write_text(json.dumps({**report, "settings": {k: v for k, v in told.items() if v is not None}}))
+        noted = {row["note"] for row in cells(place) if (row["protocol"], row["model"]) == ("passage", "S2")}
+        return any("folds were trained with different settings" in one for one in noted)
+
+    pretend(place, "S2", 0.1)
+    assert not note_after("passage-s0f0", device="cpu", logger="tensorboard")
+    assert not note_after("passage-s0f1", tiers=None, l_rank=None, l_con=None, l_inv=None)  # of before there were these
+    assert not note_after("passage-s0f2", l_con=0.5)  # it learnt from no tier
+    assert note_after("passage-s0f3", epochs=7)
 
 
 def test_ceiling_baselines_and_both_sets_of_rows_stand_beside_the_models(place):
