@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from crescendai_assets.evaluation.arrays import Floats
 from crescendai_assets.evaluation.calibration import calibration_bins
 from crescendai_assets.evaluation.comparison import Comparison, Entry, Section
+from crescendai_assets.evaluation.dimension_words import scale
 from crescendai_assets.labels.dimensions import DIMENSIONS
 from crescendai_assets.lake.figures import BLUE, GREEN, GREY, ORANGE, RED, figure, png
 
@@ -37,7 +38,7 @@ def styled(entries: Sequence[Entry]) -> Iterator[tuple[Entry, dict[str, str]]]:
 
 def by_dimension(section: Section, ceiling: Mapping[str, float]) -> bytes:
     """R² of each model in each dimension, and how reliable the ratings of it are."""
-    drawn, axes = figure(6.4, 4.6)
+    drawn, axes = figure(7.0, 4.6)
     place = {dimension.name: len(DIMENSIONS) - 1 - dimension.index for dimension in DIMENSIONS}
     reliable = [(value, place[name]) for name, value in ceiling.items() if name in place]
     if reliable:
@@ -45,11 +46,11 @@ def by_dimension(section: Section, ceiling: Mapping[str, float]) -> bytes:
     for entry, style in styled(section.entries):
         values = entry.judgement.everyone.r2_by_dimension
         axes.plot(values, [place[d.name] for d in DIMENSIONS], linestyle="", markersize=4, label=entry.name, **style)
-    axes.set_yticks([place[d.name] for d in DIMENSIONS], [d.name[:38].replace("_", " ") for d in DIMENSIONS])
+    axes.set_yticks([place[d.name] for d in DIMENSIONS], [scale(d) for d in DIMENSIONS])
     low = min(float(min(entry.judgement.everyone.r2_by_dimension)) for entry in section.entries)
     axes.set(xlabel=f"R², {section.protocol}", xlim=(max(-0.5, min(0.0, low - 0.02)), 1))
     axes.grid(axis="x", alpha=0.3, linewidth=0.5)
-    drawn.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, ncols=6, loc="outside upper right")
+    drawn.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, ncols=8, loc="outside upper right")
     return png(drawn)
 
 
@@ -63,7 +64,7 @@ def by_fold(section: Section) -> bytes:
     axes.set_xticks(range(len(folds)), folds, rotation=45 if len(folds) > 6 else 0)
     axes.set(ylabel=f"R², {section.protocol}")
     axes.grid(axis="y", alpha=0.3, linewidth=0.5)
-    drawn.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, ncols=6, loc="outside upper right")
+    drawn.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, ncols=8, loc="outside upper right")
     return png(drawn)
 
 

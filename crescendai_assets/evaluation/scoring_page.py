@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from html import escape
 from importlib.metadata import version
 
+from crescendai_assets.evaluation.dimension_words import aspect, pole
 from crescendai_assets.evaluation.scoring import ScoreSheet
 from crescendai_assets.evaluation.scoring_pictures import heard_picture, strip
-from crescendai_assets.evaluation.scoring_words import aspect, pole
 from crescendai_assets.labels.dimensions import DIMENSIONS, POINTS, Dimension
 
 _STYLE = """

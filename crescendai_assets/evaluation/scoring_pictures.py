@@ -9,8 +9,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from crescendai_assets.evaluation.arrays import Floats
+from crescendai_assets.evaluation.dimension_words import scale
 from crescendai_assets.evaluation.scoring import ScoreSheet
-from crescendai_assets.evaluation.scoring_words import aspect, pole
 from crescendai_assets.labels.dimensions import DIMENSIONS, POINTS
 from crescendai_assets.lake.figures import BLUE, GREY, ORANGE, empty_figure, plain
 from crescendai_assets.symbolic.performance import Performance, pedal_at
@@ -123,8 +123,7 @@ def _over_time(drawn: Figure, axes: Any, sheet: ScoreSheet) -> None:
                     axes.text(
                         (start + stop) / 2, row, f"{value:.1f}", ha="center", va="center", fontsize=6.5, color=ink
                     )
-    names = [f"{aspect(d)}: {pole(d.low)} - {pole(d.high)}" for d in DIMENSIONS]
-    axes.set_yticks(range(len(DIMENSIONS)), names)
+    axes.set_yticks(range(len(DIMENSIONS)), [scale(dimension) for dimension in DIMENSIONS])
     axes.tick_params(axis="y", labelsize=6.5, length=0)
     axes.set_ylim(len(DIMENSIONS) - 0.5, -0.5)
     axes.set_facecolor(GREY)

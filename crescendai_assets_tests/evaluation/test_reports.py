@@ -9,15 +9,18 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from crescendai_assets.evaluation import report_pictures
 from crescendai_assets.evaluation.agreement import r2
 from crescendai_assets.evaluation.report_files import planned_digest, report_files, write_comparison
 from crescendai_assets.evaluation.report_pictures import styled
 from crescendai_assets.evaluation.report_text import CEILING, COLUMNS, as_csv, as_markdown, verdict
 from crescendai_assets.evaluation.reports import compare
+from crescendai_assets.labels.dimensions import DIMENSIONS
 from crescendai_assets.labels.folds import fold_of_key, read_folds
 from crescendai_assets.labels.passages import read_passages
 from crescendai_assets.lake.tables import Row, read_rows
@@ -298,6 +301,17 @@ def test_a_report_is_written_with_its_pictures_and_again_the_same(place):
     assert files.markdown.read_text().count("![") == 4
     assert comparison.absent == ("S1", "S2", "S2h", "S3", "S4")
     assert planned_digest(place, "symbolic_comparison") == files.digest
+
+
+def test_each_scale_is_named_with_both_its_ends(place, monkeypatch):
+    drawn: list[Any] = []
+    monkeypatch.setattr(report_pictures, "png", drawn.append)
+    pretend(place, "S0", 0.1)
+    report_pictures.pictures_of(compare(place, "symbolic_comparison", draws=50))
+    named = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
+    assert len(named) == len(DIMENSIONS)
+    assert named[0] == "Timing: stable - unstable"
+    assert named[-1] == "Interpretation: unsatisfactory / doubtful - convincing"
 
 
 def test_with_nothing_finished_it_says_so(place):

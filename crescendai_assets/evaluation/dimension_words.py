@@ -14,3 +14,8 @@ def aspect(dimension: Dimension) -> str:
 def pole(name: str) -> str:
     """An end of a scale."""
     return name.replace("_", " ").replace("/", " / ").lower()
+
+
+def scale(dimension: Dimension) -> str:
+    """What is judged, and both ends."""
+    return f"{aspect(dimension)}: {pole(dimension.low)} - {pole(dimension.high)}"
