@@ -129,3 +129,13 @@ def test_the_reference_is_told_by_protocol_and_by_seed_with_its_interval():
         assert figure["low"] < figure["high"]
         assert {"without_machine", "held_out", "drawn"} <= set(figure)
         assert "leaky" not in figure
+
+
+@pytest.mark.slow
+def test_training_adapters_is_measured_from_audio_and_from_the_kept_stem():
+    result = CliRunner().invoke(main, ["adapters", "--quick"])
+    assert result.exit_code == 0, result.output
+    figures = {line["figure"]: line for line in map(json.loads, result.stdout.splitlines()[1:])}
+    assert set(figures) == {"adapters.steps", "adapters.stem", "adapters.memory"}
+    assert [figures[f"adapters.{name}"]["unit"] for name in ("steps", "stem", "memory")] == ["/s", "x", "MB"]
+    assert all(figure["measured"] > 0 for figure in figures.values())

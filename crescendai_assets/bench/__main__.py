@@ -17,6 +17,7 @@ from rich.table import Table
 
 from crescendai_assets.bench import (
     acquire,
+    adapters,
     augment,
     best,
     decode,
@@ -47,6 +48,7 @@ MATTERS: dict[str, Callable[..., Iterator[Figure]]] = {
     "reference": reference.measure,
     "best": best.measure,
     "ui": ui.measure,
+    "adapters": adapters.measure,
     "gpu": gpu.measure,
 }
 
@@ -100,7 +102,7 @@ def as_table(figures: Sequence[Figure]) -> Table:
     for figure in figures:
         measured = figure.skipped and f"skipped: {figure.skipped}"
         if figure.measured is not None:
-            digits = {"x": 2, "MB": 0, "%": 1}[figure.unit]
+            digits = {"x": 2, "MB": 0, "%": 1, "/s": 2}[figure.unit]
             measured = f"{figure.measured:.{digits}f} {figure.unit}"
         met = {True: "[green]yes", False: "[red]no", None: ""}[figure.met]
         table.add_row(figure.what, measured, str(figure.target or ""), met)

@@ -24,7 +24,6 @@ from crescendai_assets.bench.measure import (
 )
 from crescendai_assets.bench.pipeline import EXCLUDED, encode_all, in_batches, pipeline_seconds, warm_up
 
-_LARGE = {"depth": 12, "ffn": 4096, "conv_dim": 512}
 _EACH = 8
 """Segments a recording."""
 _DISTINCT = 8
@@ -64,9 +63,9 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
             yield replace(figure, skipped="no CUDA device")
         return
 
-    from crescendai_assets.sample.encoder import write_encoder
+    from crescendai_assets.sample.encoder import LARGE, write_encoder
 
-    checkpoint = write_encoder(folder / "encoder", **_LARGE)
+    checkpoint = write_encoder(folder / "encoder", **LARGE)
     encoder, exact = _encoder(checkpoint, "bf16"), _encoder(checkpoint, "fp32")
     first = audio_partition(folder / "first", _DISTINCT, _EACH * 30.0)
     paths = sorted(first.audio.glob("*.wav"))

@@ -48,7 +48,7 @@ class Figure:
         name: Matter and figure, as `decode.wav`.
         what: What was measured against what, and what was left out.
         measured: None when it was skipped.
-        unit: `x` for a ratio, `MB`, or `%`.
+        unit: `x` for a ratio, `MB`, `%`, or `/s`.
         target: None for a figure that is only stated.
         facts: Counts and spread; plain values.
         skipped: Why it was not measured.
@@ -58,7 +58,7 @@ class Figure:
     what: str
     measured: float | None
     target: Target | None = None
-    unit: Literal["x", "MB", "%"] = "x"
+    unit: Literal["x", "MB", "%", "/s"] = "x"
     facts: Mapping[str, Any] = field(default_factory=dict)
     skipped: str = ""
 

@@ -86,9 +86,15 @@ def warm_up(encoder: Any, batch: Sequence[Any]) -> None:
 
 
 def encode_all(encoder: Any, batches: Sequence[Sequence[Any]]) -> None:
-    """The bare forward pass: nothing is read or written."""
+    """The bare forward pass: nothing is read or written, and the device need not wait for what comes next."""
+    under_way: Any = None
     for batch in batches:
-        encoder.encode(batch)
+        fetch = encoder.launch(batch)
+        if under_way:
+            under_way()
+        under_way = fetch
+    if under_way:
+        under_way()
 
 
 def pipeline_seconds(partition: Partition, encoder: Any, *, augmented: bool = False) -> float:

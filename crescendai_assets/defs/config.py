@@ -31,7 +31,7 @@ class CollectConfig(WorkConfig):
 class PairsConfig(WorkConfig):
     """Settings of assets that run the encoder."""
 
-    decoders: int | None = Field(None, description="Processes that decode ahead; by default half the cores, at most 4.")
+    decoders: int | None = Field(None, description="Processes that decode ahead; by default what suits the device.")
 
 
 class EmbedConfig(PairsConfig):

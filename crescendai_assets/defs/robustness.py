@@ -27,7 +27,7 @@ class RobustnessConfig(dg.Config):
     """Settings of one run."""
 
     retry_failed: bool = Field(False, description="Try clips and checkpoints again that failed.")
-    decoders: int | None = Field(None, description="Processes that decode ahead; by default half the cores, at most 4.")
+    decoders: int | None = Field(None, description="Processes that decode ahead; by default what suits the device.")
 
 
 @dg.asset(

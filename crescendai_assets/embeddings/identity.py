@@ -63,8 +63,7 @@ class EncoderSpec:
             raise SetupError(f"batch_size is {self.batch_size}; it must be at least 1")
         if self.precision not in {"auto", "fp32", "bf16"}:
             raise SetupError(f"precision is {self.precision!r}; give auto, fp32 or bf16")
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise SetupError(f"device is {self.device!r}; give auto, cpu, cuda or cuda:N")
+        refuse_other_device(self.device)
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def identify(spec: EncoderSpec) -> EncoderIdentity:
     layers = spec.layers or tuple(range(max(1, depth - 3), depth + 1))
     if not all(1 <= layer <= depth for layer in layers):
         raise SetupError(f"layers {list(layers)}: {spec.checkpoint} has layers 1 to {depth}; ask for some of those")
-    precision = spec.precision if spec.precision != "auto" else ("bf16" if device_of(spec) != "cpu" else "fp32")
+    precision = spec.precision if spec.precision != "auto" else ("bf16" if device_of(spec.device) != "cpu" else "fp32")
     trained = not (folder / UNTRAINED_MARK).exists()
     name = spec.checkpoint if not Path(spec.checkpoint).is_dir() else Path(spec.checkpoint).name
     return EncoderIdentity(name, revision, layers, spec.temporal_pool, precision, trained)
@@ -188,28 +187,35 @@ def _from_hub(spec: EncoderSpec) -> tuple[Path, str]:
     return folder, folder.name
 
 
-def device_of(spec: EncoderSpec) -> str:
+def refuse_other_device(name: str) -> None:
+    """Refuse what names no device.
+
+    Raises:
+        SetupError: It does not.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise SetupError(f"device is {name!r}; give auto, cpu, cuda or cuda:N")
+
+
+def device_of(asked: str) -> str:
     """The device asked for, `auto` resolved.
 
     Raises:
-        SetupError: CUDA is asked for and not there.
+        SetupError: It is no device's name, or CUDA is asked for and not there.
     """
-    if spec.device == "cpu":
+    refuse_other_device(asked)
+    if asked == "cpu":
         return "cpu"
     import torch
 
     available = torch.cuda.is_available()
-    if spec.device == "auto":
+    if asked == "auto":
         return "cuda" if available else "cpu"
-    if spec.device.startswith("cuda") and not available:
-        raise SetupError(
-            f"device {spec.device}: torch sees no CUDA device here; set device: cpu, or see `crescendai doctor`"
-        )
-    if ":" in spec.device and int(spec.device.partition(":")[2]) >= torch.cuda.device_count():
-        raise SetupError(
-            f"device {spec.device}: there are {torch.cuda.device_count()} CUDA devices here, from cuda:0 on"
-        )
-    return spec.device
+    if not available:
+        raise SetupError(f"device {asked}: torch sees no CUDA device here; set device: cpu, or see `crescendai doctor`")
+    if ":" in asked and int(asked.partition(":")[2]) >= torch.cuda.device_count():
+        raise SetupError(f"device {asked}: there are {torch.cuda.device_count()} CUDA devices here, from cuda:0 on")
+    return asked
 
 
 def claim_folder(folder: Path, identity: EncoderIdentity, tier: str) -> None:

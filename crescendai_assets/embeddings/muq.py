@@ -7,7 +7,7 @@ Batching over recordings, files and tables belong to `pipeline`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,14 @@ from crescendai_assets.embeddings.identity import (
     identify,
     locate_checkpoint,
 )
-from crescendai_assets.embeddings.muq_forward import by_length, frames_of, mean_of_layers, padding_silenced, stem_of
+from crescendai_assets.embeddings.muq_forward import (
+    by_length,
+    frames_of,
+    keep_positions,
+    mean_of_layers,
+    padding_silenced,
+    stem_of,
+)
 from crescendai_assets.lake.errors import SetupError
 
 if TYPE_CHECKING:
@@ -64,7 +71,7 @@ class MuQEncoder:
     def __init__(self, spec: EncoderSpec) -> None:
         self.spec = spec
         self.identity: EncoderIdentity = identify(spec)
-        self.device = device_of(spec)
+        self.device = device_of(spec.device)
 
     @property
     def batch_size(self) -> int:
@@ -96,20 +103,35 @@ class MuQEncoder:
         Raises:
             ValueError: A segment is too short for one pooled frame, or longer than 30 s.
         """
-        return [one.cpu() for one in self.launch(segments)]
+        return self.launch(segments)()
 
-    def launch(self, segments: Sequence[Audio]) -> list[Tensor]:
-        """Like `encode`, but the tensors stay on the device and may still be under way there."""
+    def launch(self, segments: Sequence[Audio]) -> Callable[[], list[Tensor]]:
+        """Start what `encode` does; the function returned waits for the embeddings and gives them.
+
+        On a GPU they are on their way to this machine's memory behind the forward pass, so that fetching them does not
+        wait for passes that were started since.
+        """
         import torch
 
         self._check(segments)
         try:
-            return self._forward(segments)
+            pooled = self._forward(segments)
+            if self.device == "cpu":
+                return lambda: pooled
+            fetched = [one.to("cpu", non_blocking=True) for one in pooled]  # torch pins what it copies to
+            there: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            there.record(torch.cuda.current_stream(self.device))
         except torch.OutOfMemoryError as error:
             raise SetupError(
                 f"{self.device} ran out of memory with {len(segments)} segments at once; set `batch_size` of the "
                 f"encoder resource below {len(segments)}"
             ) from error
+
+        def waited() -> list[Tensor]:
+            there.synchronize()
+            return fetched
+
+        return waited
 
     def _forward(self, segments: Sequence[Audio]) -> list[Tensor]:
         import torch
@@ -150,6 +172,7 @@ class MuQEncoder:
         import torch
 
         conformer = self.model.model.conformer
+        keep_positions(conformer, stem)
         if min(frames) == stem.shape[1]:
             return tuple(conformer(stem, output_hidden_states=True).hidden_states)
         valid = torch.arange(stem.shape[1], device=stem.device) < torch.tensor(frames, device=stem.device)[:, None]

@@ -62,6 +62,19 @@ def by_length(lengths: Sequence[int], stem: Callable[[list[int], int], Tensor]) 
     return out
 
 
+def keep_positions(conformer: Any, stem: Tensor) -> None:
+    """Let a conformer keep its rotary positions for a stem of this length, in full precision.
+
+    Left to itself it makes them during its forward pass, where autocast on CUDA multiplies frame numbers and
+    frequencies in 16 bits (`einsum`): by the end of 30 s the angles are off by more than 1 radian. And it would keep
+    them for passes without autocast.
+    """
+    import torch
+
+    with torch.autocast(stem.device.type, enabled=False):
+        conformer.embed_positions(stem)
+
+
 @contextmanager
 def padding_silenced(conformer: Any, there: Tensor) -> Iterator[None]:
     """Attention honours a mask (B, frames), the 31-frame depthwise convolutions do not: padding would leak through."""

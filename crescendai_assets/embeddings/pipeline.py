@@ -48,6 +48,10 @@ WRITERS = 4
 """Threads that write files; each waits for the disk, not for the processor."""
 
 
+Fetch = Callable[[], "list[Tensor]"]
+"""Waits for the embeddings of a batch, and gives them on CPU."""
+
+
 class Encoder(Protocol):
     """What the pipeline needs of an encoder; `muq.MuQEncoder` is the one there is."""
 
@@ -58,8 +62,8 @@ class Encoder(Protocol):
     def batch_size(self) -> int:
         """Segments a forward pass."""
 
-    def launch(self, segments: list[Audio]) -> list[Tensor]:
-        """Start encoding; tensors may still be under way on the device."""
+    def launch(self, segments: list[Audio]) -> Fetch:
+        """Start encoding."""
 
 
 Cutter = Callable[[GuardedProcess, Path, list[Row]], Iterator[tuple[Audio, Row]]]
@@ -88,7 +92,7 @@ def embed_partition(
         product: Which embeddings, the clean ones by default.
         cutter: Decodes a recording, once, to its segments' sound; by default as it is.
         options: Limit, retries, pruning.
-        decoders: Processes that decode ahead; by default half the cores, at most four.
+        decoders: Processes that decode ahead; by default half the cores, at most four, beside a GPU all but two.
         progress: Gets lines for the log.
 
     Raises:
@@ -125,7 +129,7 @@ def embed_partition(
                 run.fail(job.recording_id, error)
 
         jobs = _jobs(partition, set(run.plan.pending))
-        workers = decoders or max(1, min(4, (os.cpu_count() or 2) // 2))
+        workers = decoders or decoders_beside(encoder.device)
         with Feeder(jobs, pieces, refuse, workers, room=2 * encoder.batch_size) as feeder:
             _encode_all(feeder, encoder, keep, refuse)
 
@@ -144,6 +148,12 @@ def embed_partition(
         sweep=lambda: drop_orphans(partition, product),
         facts=lambda: _facts(partition, encoder, product),
     )
+
+
+def decoders_beside(device: str, cores: int | None = None) -> int:
+    """How many processes keep an encoder fed: one on a GPU asks for more than four decode, one on a CPU for cores."""
+    cores = cores or os.cpu_count() or 2
+    return max(1, min(4, cores // 2) if device == "cpu" else cores - 2)
 
 
 def refuse_other_than_clean(partition: Partition, identity: EncoderIdentity) -> None:
@@ -197,10 +207,10 @@ def _encode_all(
     writing: list[Future[None]] = []
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="write") as writers:
 
-        def finish(pieces: list[Piece], results: list[Tensor]) -> None:
+        def finish(pieces: list[Piece], fetch: Fetch) -> None:
             pool = encoder.identity.temporal_pool
-            for (job, row, _, more), result in zip(pieces, results, strict=True):
-                embedding = None if job.failed else job.joined(row, result.cpu(), pool)
+            for (job, row, _, more), result in zip(pieces, fetch(), strict=True):
+                embedding = None if job.failed else job.joined(row, result, pool)
                 if embedding is None:
                     continue
                 try:
@@ -212,12 +222,12 @@ def _encode_all(
                 if len(job.embeddings) == len(job.rows):
                     writing.append(writers.submit(keep, job))
 
-        under_way: tuple[list[Piece], list[Tensor]] | None = None
+        under_way: tuple[list[Piece], Fetch] | None = None
         for pieces in feeder.batches(encoder.batch_size):
-            results = encoder.launch([samples for _, _, samples, _ in pieces])
+            fetch = encoder.launch([samples for _, _, samples, _ in pieces])
             if under_way:
                 finish(*under_way)
-            under_way = (pieces, results)
+            under_way = (pieces, fetch)
             while writing and (writing[0].done() or len(writing) > 2 * WRITERS):
                 writing.pop(0).result()  # a full disk shows here and ends the run
         if under_way:

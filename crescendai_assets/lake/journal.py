@@ -145,7 +145,24 @@ def locked(files: StageFiles, stage: str) -> Iterator[None]:
         raise no_room(error, files.lock) from error
     with handle:
         _lock(handle, files.lock, what=f"{stage} of {files.table.parent}")
-        yield
+        _HELD.add(handle)
+        try:
+            yield
+        finally:
+            _HELD.discard(handle)
+
+
+_HELD: set[TextIO] = set()
+
+
+def _let_go() -> None:
+    """In a forked child, such as a loader's worker: it would keep the lock of a process that was killed."""
+    for handle in _HELD:
+        handle.close()  # which leaves the lock with the parent
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(handle: TextIO, path: Path, *, what: str) -> None:

@@ -186,6 +186,9 @@ class MuQFullUnfreezeModel(AudioModel):
         self.schedule: dict[int, list[int]] = own["unfreeze_schedule"]
         if self.backbone is not None:
             self.schedule = _fitted(self.schedule, self.backbone.depth)
+            for number in self.scheduled_layers:
+                layer: Any = self.backbone.layer(number)
+                layer.pretrained = False  # in every checkpoint, whatever epoch it is of
             return nn.Identity()
         dim, hidden, dropout = self.hparams["input_dim"], self.hparams["hidden_dim"], self.options.dropout
         blocks = nn.ModuleDict({str(layer): ResidualBlock(dim, hidden, dropout) for layer in self.scheduled_layers})

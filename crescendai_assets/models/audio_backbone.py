@@ -17,7 +17,14 @@ from torch import Tensor, nn
 
 from crescendai_assets.embeddings.identity import CHECKPOINT, LAYERS, TEMPORAL_POOL, EncoderSpec
 from crescendai_assets.embeddings.muq import SEGMENT_SAMPLES, MuQEncoder
-from crescendai_assets.embeddings.muq_forward import by_length, frames_of, mean_of_layers, padding_silenced, stem_of
+from crescendai_assets.embeddings.muq_forward import (
+    by_length,
+    frames_of,
+    keep_positions,
+    mean_of_layers,
+    padding_silenced,
+    stem_of,
+)
 from crescendai_assets.lake.errors import SetupError
 from crescendai_assets.lake.fingerprints import fingerprint
 from crescendai_assets.models.lora import chosen_layers
@@ -56,13 +63,15 @@ def hidden_states(muq: Any, stem: Tensor, mask: Tensor | None = None) -> tuple[T
         mask: Which frames are there, shape (B, T), a prefix of each row; None for all.
     """
     conformer = muq.model.conformer
+    stem = stem.float()
     _forget_positions(conformer, stem.device)
+    keep_positions(conformer, stem)
     if mask is None or bool(mask.all()):
-        return tuple(conformer(stem.float(), output_hidden_states=True).hidden_states)
+        return tuple(conformer(stem, output_hidden_states=True).hidden_states)
     there = mask.bool()
     with padding_silenced(conformer, there):
         # a copy: the conformer writes zeros into what it is given
-        return tuple(conformer(stem.float().clone(), attention_mask=there, output_hidden_states=True).hidden_states)
+        return tuple(conformer(stem.clone(), attention_mask=there, output_hidden_states=True).hidden_states)
 
 
 def _forget_positions(conformer: Any, device: torch.device) -> None:

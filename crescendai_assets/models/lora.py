@@ -121,7 +121,8 @@ def trainable_state(module: nn.Module) -> dict[str, Tensor]:
     """What a checkpoint must hold: a state dict without the frozen part of a backbone that is loaded from elsewhere.
 
     A submodule says by an attribute `pretrained` whether it is such a backbone. Where none says so, all that is
-    frozen is left out. Adapters, unfrozen layers, heads and the heads' buffers stay.
+    frozen is left out. Adapters, unfrozen layers, heads and the heads' buffers stay, and so do parts of a backbone that
+    say they are none: what is trained sooner or later is there from the first epoch on.
     """
     left_out = set(_left_out(module))
     return {name: value for name, value in module.state_dict().items() if name not in left_out}
@@ -155,9 +156,11 @@ def check_trainable_state(module: nn.Module, state: Mapping[str, Tensor], source
 def _left_out(module: nn.Module) -> Iterator[str]:
     told = [(name, one) for name, one in module.named_modules() if hasattr(one, "pretrained")]
     backbones = [(name, one) for name, one in told if one.pretrained] if told else [("", module)]
+    stay = {id(parameter) for _, one in told if not one.pretrained for parameter in one.parameters()}
     for prefix, backbone in backbones:
         dot = f"{prefix}." if prefix else ""
-        yield from (dot + name for name, one in backbone.named_parameters() if not one.requires_grad)
+        frozen = ((name, one) for name, one in backbone.named_parameters() if not one.requires_grad)
+        yield from (dot + name for name, one in frozen if id(one) not in stay)
         yield from (dot + name for name, _ in backbone.named_buffers())  # running statistics never change
 
 

@@ -270,7 +270,8 @@ def info_nce_loss(
     if same_piece == "masked":
         same = torch.eye(len(z_a), dtype=torch.bool, device=z_a.device)
         negative = negative & ~same
-    cosines = F.normalize(z_a, dim=-1) @ F.normalize(z_b, dim=-1).T / temperature
+    with torch.autocast(z_a.device.type, enabled=False):  # a product in 16 bits, divided by a small temperature
+        cosines = F.normalize(z_a, dim=-1) @ F.normalize(z_b, dim=-1).T / temperature
     return (_one_way(cosines, same, negative) + _one_way(cosines.T, same.T, negative.T)) / 2
 
 

@@ -6,6 +6,7 @@ identity says so wherever its embeddings are used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from crescendai_assets.embeddings.identity import UNTRAINED_MARK
 
 # Normalisation of the published checkpoint's mel spectrogram (its config.json).
 _STAT = {"melspec_2048_mean": 6.768444971712967, "melspec_2048_std": 18.417922652295623}
+
+
+LARGE: Mapping[str, int] = {"depth": 12, "ffn": 4096, "conv_dim": 512}
+"""Sizes of MuQ-large, for `write_encoder`."""
 
 
 def write_encoder(

@@ -35,6 +35,9 @@ GRADIENT_NORM = 1.0
 WORKERS = 4
 """Processes that make batches beside a GPU; where there is none, a thread does."""
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
+"""What CUDA, the machine and cuBLAS say."""
+
 
 class Order(Protocol):
     """Batches of one epoch after another, each a list of places; the same for the same epoch."""
@@ -188,9 +191,10 @@ def _state(files: CheckpointFiles, progress: Progress) -> dict[str, Any] | None:
 def validated(model: Any, course: Course, settings: RunSettings, machine: Hardware) -> float:
     """The loss that epochs are chosen by, of a model as it is."""
     torch.manual_seed(settings.seed)
-    bare = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    bare = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    where = {"accelerator": machine.accelerator, "devices": machine.devices, "precision": machine.precision}
     with _quiet():
-        trainer = pl.Trainer(accelerator=machine.accelerator, devices=1, precision=machine.precision, **bare)
+        trainer = pl.Trainer(**where, **bare)
         (found,) = trainer.validate(model, _loader(course.chosen, course.turns, machine), verbose=False)
     return float(found[CHOSEN_BY])
 
@@ -208,7 +212,7 @@ def _trainer(
     return pl.Trainer(
         max_epochs=settings.epochs,
         accelerator=machine.accelerator,
-        devices=1,
+        devices=machine.devices,
         precision=machine.precision,
         logger=logger,
         profiler=Waiting(on_gpu=machine.accelerator == "gpu"),
@@ -228,7 +232,7 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, of a device or of the machine."""
     said = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+        isinstance(error, RuntimeError) and any(words in said for words in _NO_MEMORY)
     )
 
 

@@ -6,14 +6,15 @@ as the device, do not count in its identity.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, get_args
 
+from crescendai_assets.embeddings.identity import device_of, refuse_other_device
 from crescendai_assets.lake.errors import SetupError
 
 Preset = Literal["small", "full"]
-Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 LoggerName = Literal["none", "tensorboard", "wandb"]
 
@@ -45,8 +46,8 @@ class RunSettings:
         dropout: Share left out in training.
         patience: Epochs without a better inner validation until it stops.
         precision: Of the forward pass; `auto` is bf16 on a GPU and 32 bits on a CPU.
-        device: `auto` takes a GPU where there is one.
-        allow_cpu: Whether `auto` may fall back on the CPU.
+        device: `cpu`, `cuda` or `cuda:N`; `auto` is `$CRESCENDAI_DEVICE`, else a GPU where there is one.
+        allow_cpu: Whether `auto` may mean the CPU.
         seed: Of weights, batches and dropout.
         logger: Where curves go beside the report.
         inner_share: Share of what is learnt from that epochs are chosen by instead.
@@ -62,7 +63,7 @@ class RunSettings:
     dropout: float = 0.2
     patience: int = 6
     precision: Precision = "auto"
-    device: Device = "auto"
+    device: str = "auto"
     allow_cpu: bool = True
     seed: int = 0
     logger: LoggerName = "none"
@@ -75,9 +76,10 @@ class RunSettings:
         Raises:
             SetupError: A value is out of its range; says which and what is in it.
         """
-        chosen = {"preset": Preset, "device": Device, "precision": Precision, "logger": LoggerName}
+        chosen = {"preset": Preset, "precision": Precision, "logger": LoggerName}
         for name, kind in chosen.items():
             refuse_other(name, getattr(self, name), kind)
+        refuse_other_device(self.device)
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise SetupError(f"{name} is {getattr(self, name)}; it must be 1 or more")
@@ -184,16 +186,23 @@ class Hardware:
         accelerator: As Lightning calls it.
         precision: Of the forward pass.
         name: For people; a CPU says that it is one.
+        number: Which of several GPUs.
     """
 
     accelerator: Literal["cpu", "gpu"]
     precision: str
     name: str
+    number: int = 0
 
     @property
     def torch_device(self) -> str:
         """As torch calls it."""
-        return "cuda" if self.accelerator == "gpu" else "cpu"
+        return f"cuda:{self.number}" if self.accelerator == "gpu" else "cpu"
+
+    @property
+    def devices(self) -> int | list[int]:
+        """As Lightning asks for it."""
+        return [self.number] if self.accelerator == "gpu" else 1
 
 
 def hardware(settings: RunSettings) -> Hardware:
@@ -204,13 +213,16 @@ def hardware(settings: RunSettings) -> Hardware:
     """
     import torch
 
-    there = torch.cuda.is_available()
-    if settings.device == "cuda" and not there:
-        raise SetupError(f"{settings.model}: device is cuda and there is no GPU here; set device to cpu, or to auto")
-    if settings.device != "cpu" and there:
+    asked = settings.device if settings.device != "auto" else os.environ.get("CRESCENDAI_DEVICE") or "auto"
+    try:
+        found = device_of(asked)
+    except SetupError as error:
+        raise SetupError(f"{settings.model}: {error}") from error
+    if found != "cpu":
         precision = "bf16-mixed" if settings.precision == "auto" else settings.precision
-        return Hardware("gpu", precision, torch.cuda.get_device_name())
+        return Hardware("gpu", precision, torch.cuda.get_device_name(found), int(found.partition(":")[2] or 0))
     if settings.device == "auto" and not settings.allow_cpu:
-        raise SetupError(f"{settings.model}: there is no GPU here and allow_cpu is false; allow it, or train elsewhere")
+        why = "there is no GPU here" if asked == "auto" else "CRESCENDAI_DEVICE is cpu"
+        raise SetupError(f"{settings.model}: {why} and allow_cpu is false; allow it, or train elsewhere")
     precision = "32-true" if settings.precision == "auto" else settings.precision
     return Hardware("cpu", precision, f"CPU, {torch.get_num_threads()} threads")

@@ -199,15 +199,15 @@ def test_a_device_that_is_not_there_is_refused_with_a_way_on(monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert device_of(EncoderSpec(device="auto")) == "cpu"
+    assert device_of("auto") == "cpu"
     with pytest.raises(SetupError, match="torch sees no CUDA device here; set device: cpu"):
-        device_of(EncoderSpec(device="cuda"))
+        device_of("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert device_of(EncoderSpec(device="auto")) == "cuda"
+    assert device_of("auto") == "cuda"
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert device_of(EncoderSpec(device="cuda:1")) == "cuda:1"
+    assert device_of("cuda:1") == "cuda:1"
     with pytest.raises(SetupError, match="device cuda:2: there are 2 CUDA devices here"):
-        device_of(EncoderSpec(device="cuda:2"))
+        device_of("cuda:2")
 
 
 def test_precision_is_fp32_on_cpu_and_bf16_on_cuda_unless_chosen(encoder_folder, monkeypatch):

@@ -9,6 +9,7 @@ from crescendai_assets.embeddings.muq import MuQEncoder, pooled_frames
 from crescendai_assets.embeddings.muq_forward import frames_of
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets_tests.builders import noise, tone, write_sound
+from crescendai_assets_tests.cuda import angles_off, cast_einsum
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +258,15 @@ def test_bf16_autocast_agrees_nearly_with_fp32_and_gives_float32(encoder_folder,
         assert one.dtype == torch.float32
         assert float(torch.nn.functional.cosine_similarity(one, other, dim=1).min()) > 0.999
     assert half.identity.digest != encoder.identity.digest
+
+
+def test_positions_are_exact_under_autocast_also_where_it_casts_what_they_are_made_by(encoder_folder, monkeypatch):
+    import torch
+
+    cast_einsum(monkeypatch)
+    half = MuQEncoder(EncoderSpec(str(encoder_folder), precision="bf16", device="cpu"))
+    half.encode([noise(30)])
+    assert angles_off(half.model.model.conformer) < 0.005  # cosines and sines are rounded to 16 bits, not angles
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half.hidden_states(torch.zeros(1, 700, 1024), [700])
+    assert angles_off(half.model.model.conformer) < 0.005

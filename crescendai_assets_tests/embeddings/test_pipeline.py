@@ -13,7 +13,7 @@ import pytest
 from crescendai_assets.audio.segments import SegmentRule
 from crescendai_assets.embeddings.identity import EncoderIdentity
 from crescendai_assets.embeddings.muq import pooled_frames
-from crescendai_assets.embeddings.pipeline import embed_partition
+from crescendai_assets.embeddings.pipeline import decoders_beside, embed_partition
 from crescendai_assets.lake.layout import Partition
 from crescendai_assets.lake.ledger import read_failures
 from crescendai_assets.lake.stage import StageReport
@@ -41,7 +41,7 @@ class Idle:
         self.batches.append(len(segments))
         made = [torch.full((pooled_frames(len(s)), 1024), float(abs(s).mean())) for s in segments]
         self._before(made)
-        return made
+        return lambda: made
 
 
 @pytest.fixture
@@ -59,6 +59,12 @@ def guarded_children() -> list[int]:
     children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     pids = [int(pid) for path in children for pid in path.read_text().split()]
     return [pid for pid in pids if b"crescendai_assets.audio.guarded" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_decoders_leave_the_cores_to_an_encoder_on_a_cpu_and_take_them_beside_a_gpu():
+    cores = (1, 2, 8, 16)
+    assert [decoders_beside("cpu", one) for one in cores] == [1, 1, 4, 4]
+    assert [decoders_beside("cuda:1", one) for one in cores] == [1, 1, 6, 14]
 
 
 @pytest.mark.usefixtures("guarded_processes_begin_as_they_do")

@@ -196,6 +196,22 @@ def test_a_second_writer_of_a_stage_is_refused_and_other_stages_are_not(files, y
         assert committed(files) == ["a_seg000"]
 
 
+def test_a_forked_child_does_not_hold_the_lock_on_after_its_parent_and_does_not_free_it(files):
+    asked, answer = os.pipe()
+    with opened(files):
+        if not (child := os.fork()):  # as a loader's worker, which notices late that its parent was killed
+            os.read(asked, 1)
+            os._exit(0)
+        with pytest.raises(SetupError, match="another run"), opened(files):
+            pass
+    try:
+        with opened(files):
+            pass
+    finally:
+        os.write(answer, b".")
+        os.waitpid(child, 0)
+
+
 def test_kill_9_frees_a_stage_that_another_process_held_and_keeps_its_commits(files, tmp_path):
     command = [sys.executable, "-m", "crescendai_assets_tests.lake.stages", str(tmp_path / "data")]
     holder = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)

@@ -30,6 +30,8 @@ from crescendai_assets.models.figures import ValidationFigures
 from crescendai_assets.models.lora import apply_lora_to_muq, count_trainable_params, trainable_state
 from crescendai_assets.models.losses import info_nce_loss
 from crescendai_assets.sample.encoder import build_encoder, write_encoder
+from crescendai_assets.training.keeper import weights_of, write_weights
+from crescendai_assets_tests.cuda import angles_off, cast_einsum
 
 MODELS = [AudioReference, MuQLoRAModel, MuQStagedModel, MuQFullUnfreezeModel]
 SMALL: dict[str, Any] = {"input_dim": 16, "hidden_dim": 32, "num_labels": 3, "learning_rate": 3e-3, "warmup_steps": 5}
@@ -381,6 +383,14 @@ def test_a_step_in_mixed_precision_is_close_to_one_in_full(kind):
     assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
 
 
+def test_a_step_in_mixed_precision_leaves_exact_positions_for_passes_without_it(monkeypatch):
+    cast_einsum(monkeypatch)
+    muq = tiny_muq()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        hidden_states(muq, torch.randn(2, 700, WIDTH).half())
+    assert angles_off(muq.model.conformer) < 1e-4
+
+
 def test_input_that_muq_cannot_take_is_refused():
     model = on_muq(AudioReference)
     with pytest.raises(ValueError, match=r"\(2, 5, 7\); MuQ takes audio"):
@@ -422,7 +432,9 @@ def test_a_checkpoint_over_embeddings_comes_back_with_its_hyper_parameters(kind,
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_checkpoint_over_muq_holds_no_backbone_and_comes_back_on_it(kind, tmp_path, checkpoint):
     model = on_muq(kind, muq=checkpoint)
-    frozen = {name for name, one in model.named_parameters() if not one.requires_grad}
+    later = [model.backbone.layer(number) for number in getattr(model, "scheduled_layers", ())]
+    thawed = {id(parameter) for layer in later for parameter in layer.parameters()}
+    frozen = {name for name, one in model.named_parameters() if not one.requires_grad and id(one) not in thawed}
     train(model, [audio_batch()] * 2).save_checkpoint(tmp_path / "one.ckpt")
     kept = torch.load(tmp_path / "one.ckpt", weights_only=False)["state_dict"]
     assert kept.keys() == trainable_state(model).keys()
@@ -465,6 +477,28 @@ def test_a_run_cut_short_goes_on_to_the_result_of_an_undisturbed_one(tmp_path):
     assert second.get_unfrozen_layers() == [1, 2]
     for name, value in trainable_state(whole).items():
         assert torch.allclose(value, second.state_dict()[name], atol=1e-6), name
+
+
+def test_weights_of_any_epoch_go_back_into_a_model_of_any_other(tmp_path):
+    class Kept(pl.Callback):  # type: ignore[misc]
+        """Weights after each epoch, as the best ones are kept."""
+
+        def on_train_epoch_end(self, trainer, pl_module):
+            write_weights(tmp_path / f"{trainer.current_epoch}.pt", pl_module)
+
+    schedule = {0: [2], 1: [1]}
+    model = on_muq(MuQFullUnfreezeModel, unfreeze_schedule=schedule)
+    before = model.backbone.layer(1).self_attn.linear_q.weight.clone()
+    train(model, [audio_batch(seed) for seed in range(3)], epochs=2, callbacks=[Kept()])
+    first, last = (torch.load(tmp_path / f"{epoch}.pt") for epoch in (0, 1))
+    assert not torch.equal(model.backbone.layer(1).self_attn.linear_q.weight, before)
+    model.load_state_dict(first)  # its best epoch, after a later layer was unfrozen
+    assert torch.equal(model.backbone.layer(1).self_attn.linear_q.weight, before)
+    fresh = on_muq(MuQFullUnfreezeModel, unfreeze_schedule=schedule)
+    fresh.load_state_dict(last)  # a training that is over, looked at again
+    again = weights_of(fresh)
+    assert again.keys() == last.keys()
+    assert all(torch.equal(again[name], value) for name, value in last.items())
 
 
 # --- what they can learn ---

@@ -191,6 +191,13 @@ def test_info_nce_is_its_definition_in_loops(case, same_piece):
     assert float(found.detach()) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
+def test_info_nce_is_not_rounded_by_mixed_precision():
+    z_a, z_b = torch.randn(2, 8, 64, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = losses.info_nce_loss(z_a, z_b)
+    assert torch.equal(mixed, losses.info_nce_loss(z_a, z_b))
+
+
 def test_false_negatives_are_masked_and_unknown_pieces_are_nobodys_negatives():
     z = torch.eye(4)
     apart = float(losses.info_nce_loss(z, z))

@@ -27,9 +27,9 @@ from crescendai_assets.sample.ratings import PLANTED_COLUMNS, SHUFFLED_COLUMN
 from crescendai_assets.symbolic.corpus.products import products
 from crescendai_assets.training.checkpoints import FitReport, files_of, read_report, trained_file, write_report
 from crescendai_assets.training.fit import fit_fold
-from crescendai_assets.training.loop import of_worker
+from crescendai_assets.training.loop import of_worker, out_of_memory
 from crescendai_assets.training.registry import MODELS
-from crescendai_assets.training.settings import FitSettings
+from crescendai_assets.training.settings import FitSettings, hardware
 from crescendai_assets.training.task import is_current, plan_fit
 from crescendai_assets_tests.training.rated_lake import fold, tiny
 
@@ -271,10 +271,48 @@ def test_what_a_worker_of_a_loader_says_is_told_without_its_traceback():
 
 def test_no_gpu_where_one_is_asked_for_is_said(place, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(SetupError, match="device is cuda and there is no GPU"):
+    with pytest.raises(SetupError, match="device cuda: torch sees no CUDA device here; set device: cpu"):
         fit_fold(place, fold(place), tiny("S1", device="cuda"))
-    with pytest.raises(SetupError, match="allow_cpu is false"):
+    with pytest.raises(SetupError, match="there is no GPU here and allow_cpu is false"):
         fit_fold(place, fold(place), tiny("S1", device="auto", allow_cpu=False))
+
+
+def test_a_device_is_the_one_set_else_the_environments_else_what_there_is(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", str)
+
+    def found(device: str, **more: Any) -> tuple[str, Any, str]:
+        machine = hardware(tiny("S1", device=device, **more))
+        return machine.torch_device, machine.devices, machine.precision
+
+    monkeypatch.delenv("CRESCENDAI_DEVICE", raising=False)
+    assert found("auto") == ("cuda:0", [0], "bf16-mixed")
+    assert found("cuda:1", precision="32-true") == ("cuda:1", [1], "32-true")
+    monkeypatch.setenv("CRESCENDAI_DEVICE", "cuda:1")
+    assert found("auto") == ("cuda:1", [1], "bf16-mixed")
+    assert found("cuda") == ("cuda:0", [0], "bf16-mixed")
+    monkeypatch.setenv("CRESCENDAI_DEVICE", "cpu")
+    assert found("auto") == ("cpu", 1, "32-true")
+    with pytest.raises(SetupError, match="CRESCENDAI_DEVICE is cpu and allow_cpu is false"):
+        found("auto", allow_cpu=False)
+    monkeypatch.setenv("CRESCENDAI_DEVICE", "cuda:2")
+    with pytest.raises(SetupError, match="S1: device cuda:2: there are 2 CUDA devices here, from cuda:0 on"):
+        found("auto")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB"),
+        MemoryError(),
+    ],
+)
+def test_memory_runs_out_in_many_words(error):
+    assert out_of_memory(error)
+    assert not out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_what_cannot_be_heard_is_said(heard, sound, monkeypatch):
     with pytest.raises(SetupError, match="no clip has audio; put a file a rated segment"):
         fit_fold(replace(heard, audio=None), fold(heard), on_muq("A0"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(SetupError, match="device is cuda and there is no GPU"):
+    with pytest.raises(SetupError, match="device cuda: torch sees no CUDA device here; set device: cpu"):
         fit_fold(heard, fold(heard), on_muq("A0", device="cuda"))
     nowhere = replace(heard, audio=AudioFiles(heard.embeddings.tier, sound / "moved"))
     with pytest.raises(SetupError, match=r"the audio is gone.*train again"):
