@@ -33,6 +33,7 @@ from crescendai_assets.bench import (
     ui,
 )
 from crescendai_assets.bench.measure import Figure
+from crescendai_assets.lake.cores import cores_here
 
 MATTERS: dict[str, Callable[..., Iterator[Figure]]] = {
     "decode": decode.measure,
@@ -88,7 +89,7 @@ def machine_facts() -> dict[str, Any]:
 
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores_here(),
         "load_before": round(os.getloadavg()[0], 1),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "python": platform.python_version(),

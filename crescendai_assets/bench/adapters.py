@@ -36,12 +36,13 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     rates = {heard: [run["steps_a_second"] for run in taken[heard]] for heard in runs}
     memory = {heard: max(run["mb"] for run in taken[heard]) for heard in runs}
     where = f"{torch.cuda.get_device_name()}, bf16" if gpu else f"CPU, {torch.get_num_threads()} threads"
+    muq = "a small MuQ" if quick else "a MuQ as large as the published one"
     what = f"batches of {clips} clips of 30 s; on {where}"
-    facts = {"clips": clips, "steps": steps, "quick_encoder": quick}
+    facts = {"clips": clips, "steps": steps}
     ratio, spread = pair_ratios(rates["stem"], rates["audio"])
     yield Figure(
         "adapters.steps",
-        f"steps of A1 (rank 16 on the attention of layers 9-12, MuQ-large sized) from the stem's kept output, {what}",
+        f"steps of A1 (rank 16 on the attention of the last four layers of {muq}) from the stem's kept output, {what}",
         sorted(rates["stem"])[len(rates["stem"]) // 2],
         unit="/s",
         facts={**facts, "from_audio": [round(one, 3) for one in rates["audio"]]},

@@ -63,11 +63,11 @@ def by_length(lengths: Sequence[int], stem: Callable[[list[int], int], Tensor]) 
 
 
 def keep_positions(conformer: Any, stem: Tensor) -> None:
-    """Let a conformer keep its rotary positions for a stem of this length, in full precision.
+    """Let a conformer keep its rotary positions for a stem of this length, of exact angles.
 
     Left to itself it makes them during its forward pass, where autocast on CUDA multiplies frame numbers and
     frequencies in 16 bits (`einsum`): by the end of 30 s the angles are off by more than 1 radian. And it would keep
-    them for passes without autocast.
+    them for passes without autocast. Cosines and sines have the stem's type.
     """
     import torch
 

@@ -7,7 +7,6 @@ that fails leaves no files, and a stale one keeps its old ones until all of the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +30,7 @@ from crescendai_assets.embeddings.folder import (
 from crescendai_assets.embeddings.identity import EncoderIdentity, claim_folder, read_identity
 from crescendai_assets.embeddings.muq import pooled_frames
 from crescendai_assets.embeddings.store import refuse_unfit
+from crescendai_assets.lake.cores import cores_here
 from crescendai_assets.lake.errors import RecordingError, SetupError
 from crescendai_assets.lake.files import clear_temporary
 from crescendai_assets.lake.layout import Partition
@@ -92,7 +92,8 @@ def embed_partition(
         product: Which embeddings, the clean ones by default.
         cutter: Decodes a recording, once, to its segments' sound; by default as it is.
         options: Limit, retries, pruning.
-        decoders: Processes that decode ahead; by default half the cores, at most four, beside a GPU all but two.
+        decoders: Processes that decode ahead; by default half the cores and at most 4, beside a GPU all but two
+            and at most 16.
         progress: Gets lines for the log.
 
     Raises:
@@ -151,9 +152,9 @@ def embed_partition(
 
 
 def decoders_beside(device: str, cores: int | None = None) -> int:
-    """How many processes keep an encoder fed: one on a GPU asks for more than four decode, one on a CPU for cores."""
-    cores = cores or os.cpu_count() or 2
-    return max(1, min(4, cores // 2) if device == "cpu" else cores - 2)
+    """How many processes keep an encoder fed: a GPU needs many, an encoder on a CPU needs the cores itself."""
+    cores = cores or cores_here()
+    return max(1, min(4, cores // 2) if device == "cpu" else min(16, cores - 2))
 
 
 def refuse_other_than_clean(partition: Partition, identity: EncoderIdentity) -> None:

@@ -246,8 +246,8 @@ def info_nce_loss(
     Negatives are always the rows of other pieces.
 
     Args:
-        z_a: Shape (N, H).
-        z_b: Shape (M, H); with `masked`, M is N.
+        z_a: Shape (N, H), of 32 bits or more: autocast is off here.
+        z_b: Shape (M, H), of the same type; with `masked`, M is N.
         pieces_a: Piece of each row of a, shape (N,), below 0 where it is not known: such a row is nobody's negative.
             Without pieces each row is a piece of its own.
         pieces_b: Shape (M,); by default as `pieces_a`.

@@ -197,7 +197,7 @@ def _batches(task: Task, data: T1Data, progress: Progress) -> tuple[Any, Dims]:
     if not task.parts:
         return as_batches(data, make_inputs(data, task.settings, progress))
     audio, symbolic = task.parts
-    heard = vectors_of(audio.files, audio.place, audio.plan, audio.settings, task.plan.keys)
+    heard = vectors_of(audio.files, audio.place, audio.plan, audio.settings, task.plan.keys, task.settings.device)
     read = vectors_of(symbolic.files, symbolic.place, symbolic.plan, symbolic.settings, task.plan.keys)
     scores = None
     if task.plan.score:

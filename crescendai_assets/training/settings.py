@@ -217,7 +217,8 @@ def hardware(settings: RunSettings) -> Hardware:
     try:
         found = device_of(asked)
     except SetupError as error:
-        raise SetupError(f"{settings.model}: {error}") from error
+        source = "" if asked == settings.device else ", CRESCENDAI_DEVICE"
+        raise SetupError(f"{settings.model}{source}: {error}") from error
     if found != "cpu":
         precision = "bf16-mixed" if settings.precision == "auto" else settings.precision
         return Hardware("gpu", precision, torch.cuda.get_device_name(found), int(found.partition(":")[2] or 0))

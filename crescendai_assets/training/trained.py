@@ -91,7 +91,12 @@ def load_module(files: CheckpointFiles, settings: FitSettings, encoder: EncoderS
 
 
 def vectors_of(
-    files: CheckpointFiles, place: T1Place, plan: T1Plan, settings: FitSettings, keys: Sequence[str]
+    files: CheckpointFiles,
+    place: T1Place,
+    plan: T1Plan,
+    settings: FitSettings,
+    keys: Sequence[str],
+    device: str = "auto",
 ) -> Tensor:
     """What a trained encoder makes of clips, shape (clips, H).
 
@@ -101,13 +106,14 @@ def vectors_of(
         plan: Which clips it was trained with.
         settings: How it was trained.
         keys: Segments.
+        device: Where to ask one that hears audio, as in settings; where it was trained is no matter.
     """
-    anywhere = replace(settings, device="auto", allow_cpu=True)  # where it was trained is no matter
+    anywhere = replace(settings, device=device, allow_cpu=True)
     data, model = load_t1(place, plan), load_module(files, settings, place.encoder)
     batches, _ = as_batches(data, make_inputs(data, anywhere))
     of_key = {key: row for row, key in enumerate(plan.keys)}
-    device = hardware(anywhere).torch_device if settings.use_pretrained_muq else "cpu"
-    return _asked(representation, model, batches, [of_key[key] for key in keys], settings.batch_size, device)
+    there = hardware(anywhere).torch_device if settings.use_pretrained_muq else "cpu"
+    return _asked(representation, model, batches, [of_key[key] for key in keys], settings.batch_size, there)
 
 
 def score_vectors_of(

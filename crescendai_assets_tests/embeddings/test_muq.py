@@ -270,3 +270,30 @@ def test_positions_are_exact_under_autocast_also_where_it_casts_what_they_are_ma
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half.hidden_states(torch.zeros(1, 700, 1024), [700])
     assert angles_off(half.model.model.conformer) < 0.005
+
+
+def test_on_a_gpu_embeddings_are_waited_for_when_they_are_fetched_and_not_before(encoder_folder, monkeypatch):
+    import torch
+
+    done: list[str] = []
+
+    class Event:
+        """Stands behind the forward pass and the copies, on the stream of the encoder's device."""
+
+        def record(self, stream):
+            done.append(f"recorded on {stream}")
+
+        def synchronize(self):
+            done.append("waited")
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"the stream of {device}")
+    encoder = MuQEncoder(EncoderSpec(str(encoder_folder), precision="fp32", device="cpu"))
+    expected = encoder.encode([noise(5)])
+    made = encoder._forward([noise(5)])
+    monkeypatch.setattr(encoder, "_forward", lambda _: made)
+    monkeypatch.setattr(encoder, "device", "cuda:1")
+    fetch = encoder.launch([noise(5)])
+    assert done == ["recorded on the stream of cuda:1"]
+    assert torch.equal(fetch()[0], expected[0])
+    assert done[1:] == ["waited"]

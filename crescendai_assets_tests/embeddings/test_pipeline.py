@@ -62,9 +62,9 @@ def guarded_children() -> list[int]:
 
 
 def test_decoders_leave_the_cores_to_an_encoder_on_a_cpu_and_take_them_beside_a_gpu():
-    cores = (1, 2, 8, 16)
-    assert [decoders_beside("cpu", one) for one in cores] == [1, 1, 4, 4]
-    assert [decoders_beside("cuda:1", one) for one in cores] == [1, 1, 6, 14]
+    cores = (1, 2, 8, 16, 128)
+    assert [decoders_beside("cpu", one) for one in cores] == [1, 1, 4, 4, 4]
+    assert [decoders_beside("cuda:1", one) for one in cores] == [1, 1, 6, 14, 16]
 
 
 @pytest.mark.usefixtures("guarded_processes_begin_as_they_do")

@@ -5,8 +5,10 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -197,19 +199,26 @@ def test_a_second_writer_of_a_stage_is_refused_and_other_stages_are_not(files, y
 
 
 def test_a_forked_child_does_not_hold_the_lock_on_after_its_parent_and_does_not_free_it(files):
-    asked, answer = os.pipe()
+    begun, begins = os.pipe()
     with opened(files):
         if not (child := os.fork()):  # as a loader's worker, which notices late that its parent was killed
-            os.read(asked, 1)
-            os._exit(0)
-        with pytest.raises(SetupError, match="another run"), opened(files):
-            pass
+            os.write(begins, b".")
+            time.sleep(600)
+        try:
+            os.read(begun, 1)
+            with pytest.raises(SetupError, match="another run"), opened(files):
+                pass
+        except BaseException:
+            os.kill(child, signal.SIGKILL)
+            raise
     try:
         with opened(files):
             pass
     finally:
-        os.write(answer, b".")
+        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(begun)
+        os.close(begins)
 
 
 def test_kill_9_frees_a_stage_that_another_process_held_and_keeps_its_commits(files, tmp_path):

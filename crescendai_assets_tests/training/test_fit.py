@@ -270,6 +270,7 @@ def test_what_a_worker_of_a_loader_says_is_told_without_its_traceback():
 
 
 def test_no_gpu_where_one_is_asked_for_is_said(place, monkeypatch):
+    monkeypatch.delenv("CRESCENDAI_DEVICE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SetupError, match="device cuda: torch sees no CUDA device here; set device: cpu"):
         fit_fold(place, fold(place), tiny("S1", device="cuda"))
@@ -297,7 +298,9 @@ def test_a_device_is_the_one_set_else_the_environments_else_what_there_is(monkey
     with pytest.raises(SetupError, match="CRESCENDAI_DEVICE is cpu and allow_cpu is false"):
         found("auto", allow_cpu=False)
     monkeypatch.setenv("CRESCENDAI_DEVICE", "cuda:2")
-    with pytest.raises(SetupError, match="S1: device cuda:2: there are 2 CUDA devices here, from cuda:0 on"):
+    with pytest.raises(
+        SetupError, match="S1, CRESCENDAI_DEVICE: device cuda:2: there are 2 CUDA devices here, from cuda:0 on"
+    ):
         found("auto")
 
 
