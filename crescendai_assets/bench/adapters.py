@@ -5,6 +5,7 @@ On a GPU where there is one, else on the CPU with a smaller batch. The bare step
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -43,7 +44,7 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     yield Figure(
         "adapters.steps",
         f"steps of A1 (rank 16 on the attention of the last four layers of {muq}) from the stem's kept output, {what}",
-        sorted(rates["stem"])[len(rates["stem"]) // 2],
+        statistics.median(rates["stem"]),
         unit="/s",
         facts={**facts, "from_audio": [round(one, 3) for one in rates["audio"]]},
     )

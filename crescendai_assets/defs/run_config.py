@@ -28,7 +28,7 @@ class RunConfig(dg.Config):
     patience: int = Field(_DEFAULTS.patience, description="Epochs without getting better until it stops.")
     precision: str = Field(_DEFAULTS.precision, description="auto (bf16 on a GPU), 32-true, bf16-mixed, 16-mixed.")
     device: str = Field(_DEFAULTS.device, description="auto ($CRESCENDAI_DEVICE, or a GPU if any), cpu, cuda, cuda:1.")
-    allow_cpu: bool = Field(_DEFAULTS.allow_cpu, description="Whether auto may fall back on the CPU.")
+    allow_cpu: bool = Field(_DEFAULTS.allow_cpu, description="Whether auto may mean the CPU.")
     seed: int = Field(_DEFAULTS.seed, description="Of weights, batches, dropout; each seed is a checkpoint of its own.")
     logger: str = Field(_DEFAULTS.logger, description="none; tensorboard: beside the weights; wandb.")
     sizes: dict[str, Any] = Field({}, description="Arguments of the model that differ from the preset's.")

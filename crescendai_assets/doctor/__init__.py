@@ -8,7 +8,6 @@ Does not belong here: repairing anything, and printing (that is the command line
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from functools import partial
@@ -47,6 +46,7 @@ from crescendai_assets.doctor.software import (
     check_torch_pair,
     declared_requirements,
 )
+from crescendai_assets.lake.cores import cores_here
 
 __all__ = ["Finding", "Status", "diagnose"]
 
@@ -63,7 +63,7 @@ def diagnose(root: Path, *, environ: Mapping[str, str], online: bool = False) ->
         check_python(),
         *check_packages(declared_requirements()),
         check_torch_pair(),
-        check_gpu(nvidia_smi=shutil.which("nvidia-smi"), cores=os.cpu_count()),
+        check_gpu(nvidia_smi=shutil.which("nvidia-smi"), cores=cores_here()),
         check_writable(root),
         check_disk(root),
         check_file_system(root, read_mounts()),

@@ -131,6 +131,20 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
                 continue
 
 
+_HELD: set[TextIO] = set()
+"""Handles of this process's locks."""
+
+
+def _let_go() -> None:
+    """In a forked child, such as a loader's worker: it would keep the lock of a process that was killed."""
+    for handle in _HELD:
+        handle.close()  # which leaves the lock with the parent
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
 @contextmanager
 def locked(files: StageFiles, stage: str) -> Iterator[None]:
     """Keep other processes from writing a stage while its files are handled otherwise than by a run.
@@ -150,19 +164,6 @@ def locked(files: StageFiles, stage: str) -> Iterator[None]:
             yield
         finally:
             _HELD.discard(handle)
-
-
-_HELD: set[TextIO] = set()
-
-
-def _let_go() -> None:
-    """In a forked child, such as a loader's worker: it would keep the lock of a process that was killed."""
-    for handle in _HELD:
-        handle.close()  # which leaves the lock with the parent
-    _HELD.clear()
-
-
-os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(handle: TextIO, path: Path, *, what: str) -> None:

@@ -200,25 +200,24 @@ def test_a_second_writer_of_a_stage_is_refused_and_other_stages_are_not(files, y
 
 def test_a_forked_child_does_not_hold_the_lock_on_after_its_parent_and_does_not_free_it(files):
     begun, begins = os.pipe()
-    with opened(files):
-        if not (child := os.fork()):  # as a loader's worker, which notices late that its parent was killed
-            os.write(begins, b".")
-            time.sleep(600)
-        try:
+    child = 0
+    try:
+        with opened(files):
+            child = os.fork()
+            if not child:  # as a loader's worker, which notices late that its parent was killed
+                os.write(begins, b".")
+                time.sleep(600)
             os.read(begun, 1)
             with pytest.raises(SetupError, match="another run"), opened(files):
                 pass
-        except BaseException:
-            os.kill(child, signal.SIGKILL)
-            raise
-    try:
         with opened(files):
             pass
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
         os.close(begun)
         os.close(begins)
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 def test_kill_9_frees_a_stage_that_another_process_held_and_keeps_its_commits(files, tmp_path):

@@ -204,6 +204,8 @@ def test_a_fusion_can_stand_on_a_model_that_hears(heard):
     assert (report.dims["audio"], report.dims["symbolic"]) == (32, 32)
     task = finished_task(heard, fold(heard), "A1", 0)
     assert vectors_of(task.files, heard, task.plan, task.settings, task.plan.keys[:3]).shape == (3, 32)
+    with pytest.raises(SetupError, match="device cuda:9"):
+        vectors_of(task.files, heard, task.plan, task.settings, task.plan.keys[:3], device="cuda:9")
 
 
 def test_what_cannot_be_heard_is_said(heard, sound, monkeypatch):
